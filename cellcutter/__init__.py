@@ -1,0 +1,1 @@
+"""Cut a thumbnail of every cell out of a multiplexed tissue image into one Zarr array."""
