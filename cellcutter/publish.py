@@ -1,0 +1,148 @@
+"""Results appear whole or not at all: made beside the destination, checked, and renamed last.
+
+Everything a run writes lies in a *staging folder* ``.<name>.cellcutter-<random>`` beside the
+destination, which the run holds locked. A folder of that form that nobody holds is what an interrupted
+run has left: the next run puts back what was set aside in it, if need be, and removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cellcutter.errors import DestinationError
+from cellcutter.store import is_store
+
+_LOCK = "lock"
+_OLD = "old"
+
+
+class Staging:
+    """A folder beside a result's name in which it is made.
+
+    Parameters
+    ----------
+    folder : Path
+    name : Path
+        The name that the result gets.
+    """
+
+    def __init__(self, folder: Path, name: Path) -> None:
+        self.folder = folder
+        self.new = folder / "new"
+        self._name = name
+        (folder / _OLD).mkdir()
+
+    def publish(self) -> None:
+        """Give the finished result its name; what has the name already is replaced."""
+        if os.path.lexists(self._name) and not (self.new.is_file() and self._name.is_file()):
+            self._name.rename(self.folder / _OLD / self._name.name)
+        self.new.replace(self._name)
+
+
+@contextmanager
+def staging(name: Path) -> Iterator[Staging]:
+    """Make a staging folder beside a result's name and remove it at the end, whatever happens.
+
+    Raises
+    ------
+    DestinationError
+        The folder cannot be made, or another run is writing to the same name.
+    """
+    prefix = f".{name.name}.cellcutter-"
+    _remove_leftovers(name.parent, prefix)
+    folder = name.parent / f"{prefix}{secrets.token_hex(4)}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise DestinationError(
+            f"{name}: {error.strerror} found, a folder that can be written to expected"
+        ) from error
+    try:
+        with (folder / _LOCK).open("w") as lock:
+            _hold(lock.fileno())
+            yield Staging(folder, name)
+    finally:
+        shutil.rmtree(folder)
+
+
+def check_destination(destination: Path, *, force: bool) -> None:
+    """Make sure that a result may get this name.
+
+    Raises
+    ------
+    DestinationError
+        The folder it lies in is missing or cannot be written to; something has the name already
+        and `force` is not given, or it is no Zarr store.
+    """
+    _check_folder(destination)
+    if not os.path.lexists(destination):
+        return
+    if not force:
+        raise DestinationError(
+            f"{destination}: exists already, a new name expected (or -f/--force to replace it)"
+        )
+    empty = destination.is_dir() and not any(destination.iterdir())
+    if not (empty or is_store(destination)):
+        raise DestinationError(
+            f"{destination}: something other than a Zarr store found; "
+            "--force replaces nothing but Zarr stores"
+        )
+
+
+def check_file(file: Path) -> None:
+    """Make sure that a file may be written under this name, new or in the place of another.
+
+    Raises
+    ------
+    DestinationError
+    """
+    _check_folder(file)
+    if file.is_dir():
+        raise DestinationError(f"{file}: a folder found, a file expected")
+
+
+def _check_folder(name: Path) -> None:
+    if not name.parent.is_dir():
+        raise DestinationError(f"{name}: no folder {name.parent} found, an existing one expected")
+    if not os.access(name.parent, os.W_OK | os.X_OK):
+        raise DestinationError(
+            f"{name}: folder {name.parent} is read-only, one that can be written to expected"
+        )
+
+
+def _remove_leftovers(parent: Path, prefix: str) -> None:
+    """Remove what interrupted runs have left, and put back what they had set aside."""
+    for folder in sorted(parent.glob(f"{_escaped(prefix)}*")):
+        try:
+            lock = (folder / _LOCK).open("r+")
+        except FileNotFoundError:  # killed before it held the lock, or removed by its own run
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        with lock:
+            if not _hold(lock.fileno()):
+                raise DestinationError(
+                    f"{folder}: another run is writing to this destination, none expected"
+                )
+            for old in (folder / _OLD).glob("*"):
+                if not os.path.lexists(parent / old.name):
+                    old.rename(parent / old.name)
+            shutil.rmtree(folder)
+
+
+def _hold(descriptor: int) -> bool:
+    """Lock a file until it is closed; tell whether nobody else holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)

@@ -1,0 +1,224 @@
+"""One Zarr array on disk: its metadata, its chunks, its attributes; the only writer that knows zarr.
+
+Invariant: a chunk is one file, written whole and once. The layout is Zarr format 2
+(https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html): chunk (0, i, 0, 0) is the file ``0.i.0.0``
+and holds all channels of cells ``[i * n, (i + 1) * n)``, the last one filled up with zeros.
+"""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import imagecodecs
+import numcodecs
+import numpy as np
+import zarr
+from numpy.typing import DTypeLike, NDArray
+
+from cellcutter.errors import DestinationError, SettingsError
+
+# Blosc (https://www.blosc.org) as numcodecs registers it, which zarr-python 2 and 3 read as they are.
+BLOSC = {"cname": "zstd", "clevel": 1, "shuffle": numcodecs.Blosc.SHUFFLE, "blocksize": 1 << 20}
+# The largest buffer that Blosc 1 takes (BLOSC_MAX_BUFFERSIZE) and its overhead (BLOSC_MAX_OVERHEAD).
+BLOSC_OVERHEAD = 16
+LARGEST_CHUNK = 2**31 - 1 - BLOSC_OVERHEAD
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shape and type of an array whose first or second axis is chunked.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (channels, cells, size, size), or (cells, size, size) for masks.
+    per_chunk : int
+        Cells in a chunk.
+    dtype : numpy.dtype
+    """
+
+    shape: tuple[int, ...]
+    per_chunk: int
+    dtype: np.dtype[np.generic]
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of a chunk."""
+        return (*self.shape[:-3], self.per_chunk, *self.shape[-2:])
+
+    @property
+    def number(self) -> int:
+        """Number of chunks."""
+        return -(-self.shape[-3] // self.per_chunk)
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Bytes of a chunk before it is compressed."""
+        return int(np.prod(self.chunks)) * self.dtype.itemsize
+
+    def key(self, index: int) -> str:
+        """Name of the file of a chunk."""
+        return ".".join(["0"] * (len(self.shape) - 3) + [str(index), "0", "0"])
+
+
+class StoreWriter:
+    """Writes the chunks of one array; its methods may be called from several threads.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to be made.
+    layout : Layout
+    attributes : mapping
+        Attributes of the array, fit for JSON.
+    """
+
+    def __init__(self, folder: Path, layout: Layout, attributes: Mapping[str, object]) -> None:
+        self.folder = folder
+        self.layout = layout
+        self._sizes: dict[int, int] = {}
+        self._memory = threading.local()
+        zarr.create_array(
+            folder,
+            shape=layout.shape,
+            chunks=layout.chunks,
+            dtype=layout.dtype,
+            fill_value=layout.dtype.type(0),
+            compressors=numcodecs.Blosc(**BLOSC),
+            zarr_format=2,
+            attributes=dict(attributes),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all chunks written."""
+        return sum(self._sizes.values())
+
+    def write(self, index: int, chunk: NDArray[np.generic]) -> None:
+        """Encode and write a chunk.
+
+        Parameters
+        ----------
+        index : int
+        chunk : array of shape ``layout.chunks``, C-contiguous
+        """
+        out = self._scratch()
+        encoded = imagecodecs.blosc_encode(
+            chunk.reshape(-1).view(np.uint8),
+            level=BLOSC["clevel"],
+            compressor=BLOSC["cname"],
+            shuffle=BLOSC["shuffle"],
+            typesize=self.layout.dtype.itemsize,
+            blocksize=BLOSC["blocksize"],
+            numthreads=1,
+            out=out,
+        )
+        (self.folder / self.layout.key(index)).write_bytes(encoded)
+        self._sizes[index] = len(encoded)
+
+    def check(self) -> None:
+        """Make sure that every chunk is there as it was written.
+
+        Raises
+        ------
+        DestinationError
+            A chunk is missing or has another size than it was written with.
+        """
+        for index in range(self.layout.number):
+            file = self.folder / self.layout.key(index)
+            found = file.stat().st_size if file.exists() else None
+            if found is None or found != self._sizes.get(index):
+                raise DestinationError(
+                    f"{file}: {found} bytes found, {self._sizes.get(index)} expected; "
+                    "something else has changed the store while it was written"
+                )
+        array = zarr.open_array(self.folder, mode="r")
+        if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
+            raise DestinationError(
+                f"{self.folder}: {array.shape} {array.dtype} found, "
+                f"{self.layout.shape} {self.layout.dtype} expected"
+            )
+
+    def _scratch(self) -> bytearray:
+        """Return memory of this thread for an encoded chunk."""
+        if not hasattr(self._memory, "out"):
+            self._memory.out = bytearray(self.layout.chunk_nbytes + BLOSC_OVERHEAD)
+        out: bytearray = self._memory.out
+        return out
+
+
+def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_nbytes: int) -> int:
+    """Return how many cells make a chunk: at least one, at most all.
+
+    Parameters
+    ----------
+    cell_nbytes : int
+        Bytes of one cell in all channels.
+    cells : int
+        All cells.
+    per_chunk : int, optional
+        What is asked for.
+    chunk_nbytes : int
+        Bytes that a chunk should have where `per_chunk` is not given.
+    """
+    return max(1, min(per_chunk or chunk_nbytes // cell_nbytes, cells))
+
+
+def check_layout(layout: Layout) -> Layout:
+    """Return a layout that the codec can store.
+
+    Raises
+    ------
+    SettingsError
+        A chunk would be larger than the codec takes.
+    """
+    if layout.chunk_nbytes > LARGEST_CHUNK:
+        raise SettingsError(
+            f"--chunk-size: chunks of {layout.chunk_nbytes} bytes found ({layout.per_chunk} "
+            f"windows each), at most {LARGEST_CHUNK} expected"
+        )
+    return layout
+
+
+def zip_folder(folder: Path, file: Path) -> None:
+    """Move the files of a folder into one zip file, uncompressed and in the order of their names.
+
+    The same files make the same bytes: members have no date. Each file is removed when it is in,
+    so that the disk holds little more than one copy.
+    """
+    with zipfile.ZipFile(file, "x", zipfile.ZIP_STORED) as archive:
+        for member in sorted(folder.iterdir(), key=_natural):
+            info = zipfile.ZipInfo(member.name)
+            info.external_attr = 0o644 << 16
+            info.file_size = member.stat().st_size
+            with member.open("rb") as source, archive.open(info, "w") as target:
+                while block := source.read(1 << 20):
+                    target.write(block)
+            member.unlink()
+    folder.rmdir()
+
+
+def _natural(member: Path) -> tuple[list[int], str]:
+    parts = member.name.split(".")
+    return [int(part) for part in parts] if all(map(str.isdigit, parts)) else [], member.name
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a folder or a zip file holds a Zarr array or group."""
+    names = {".zarray", ".zgroup", "zarr.json"}
+    if path.is_dir():
+        return any((path / name).is_file() for name in names)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return not names.isdisjoint(archive.namelist())
+    return False
+
+
+def numeric(dtype: DTypeLike) -> bool:
+    """Tell whether the store takes a dtype: integers and floats of 1 to 8 bytes."""
+    kind = np.dtype(dtype)
+    return kind.kind in "iuf" and kind.itemsize in (1, 2, 4, 8)
