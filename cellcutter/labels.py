@@ -94,7 +94,7 @@ def survey(
         The memory does not suffice for one region.
     """
     image_shape = labels.shape[1:]
-    grid = grid_for(image_shape, labels.block_shape, 1, _AREA)
+    grid = grid_for(image_shape, labels.block_shape, 1, _area(labels, threads, memory))
     tally = _Tally(labels, ids, boxes=windows is None)
     block_rows, block_cols = (
         -(-length // block) for length, block in zip(image_shape, labels.block_shape, strict=True)
@@ -184,6 +184,11 @@ def runs(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], Ints, Ints, 
     return labels[cells], y, first - y * width, past - y * width
 
 
+def _area(labels: Image, threads: int, memory: int) -> int:
+    """Return how many pixels a thread should look at in one go."""
+    return max(1, min(_AREA, memory // (2 * threads * (labels.dtype.itemsize + _RUN_NBYTES))))
+
+
 def _scan(
     tally: _Tally,
     labels: Image,
@@ -195,7 +200,7 @@ def _scan(
 ) -> None:
     """Tally the wanted blocks."""
     height, width = (min(r, s) for r, s in zip(grid.region_shape, labels.shape[1:], strict=True))
-    rows = min(height, max(1, _AREA // width))
+    rows = min(height, max(1, _area(labels, threads, memory) // width))
     needed = (
         height * width * labels.dtype.itemsize + labels.block_nbytes + rows * width * _RUN_NBYTES
     )
