@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "1.0.0.dev0"
+from cellcutter.version import __version__
+
 __all__ = ["CutResult", "__version__", "cut_cells", "cut_tiles"]
 
 if TYPE_CHECKING:

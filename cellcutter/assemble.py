@@ -292,7 +292,7 @@ class ScratchFile:
 
     def _fill(self, memory: NDArray[np.uint8], offset: int) -> None:
         while len(memory):
-            count = os.preadv(self._file.fileno(), [memory], offset)
+            count = os.preadv(self._file.fileno(), [memory.data], offset)
             if not count:
                 raise OSError(f"the scratch file ends at byte {offset}")
             memory, offset = memory[count:], offset + count

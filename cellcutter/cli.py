@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-import cellcutter
 from cellcutter.config import DEFAULT_CACHE_SIZE, DEFAULT_CHUNK_SIZE, Parser
 from cellcutter.errors import InputError
 from cellcutter.progress import ProgressReport
+from cellcutter.version import __version__
 
 log = logging.getLogger("cellcutter")
 
@@ -150,7 +150,7 @@ def _add_shared(parser: Parser, what: str) -> None:
         help="file of options, e.g. 'window-size: 64'; flags given here win over it",
     )
     add("-v", "--verbose", action="store_true", help="tell more, and show tracebacks")
-    add("--version", action="version", version=f"%(prog)s {cellcutter.__version__}")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
 
 
 def main_cut_cells(argv: Sequence[str] | None = None) -> int:
@@ -169,8 +169,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in commands:
         return commands[words[0]](words[1:])
-    parser = Parser(prog="cellcutter", description=cellcutter.__doc__)
-    parser.add_argument("--version", action="version", version=f"%(prog)s {cellcutter.__version__}")
+    parser = Parser(
+        prog="cellcutter", description="Cut thumbnails out of multiplexed tissue images"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("COMMAND", choices=commands, help="see 'cellcutter COMMAND --help'")
     try:
         parser.parse_args(words)
@@ -234,7 +236,7 @@ def _act(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             act(given, progress)
     finally:
         progress.close()

@@ -19,10 +19,11 @@ import numpy as np
 from cellcutter.cells import CellTable, problems, read_cells
 from cellcutter.config import Settings, check_window
 from cellcutter.errors import ImageError, SettingsError, TableError
-from cellcutter.image import Image, open_image
+from cellcutter.image import Image
 from cellcutter.labels import check_labels, survey
 from cellcutter.markers import positions, read_markers
 from cellcutter.produce import CutResult, Masking, Production, Progress, Subject, Target, produce
+from cellcutter.sources import open_image
 from cellcutter.store import numeric
 from cellcutter.windows import Bools, around, grid
 

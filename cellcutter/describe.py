@@ -8,8 +8,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-import cellcutter
 from cellcutter.image import Image
+from cellcutter.version import __version__
 from cellcutter.windows import Windows, overhangs
 
 Column = NDArray[np.generic]
@@ -51,7 +51,7 @@ def attributes(
     return {
         "_ARRAY_DIMENSIONS": list(axes),
         "cellcutter": {
-            "version": cellcutter.__version__,
+            "version": __version__,
             "axes": list(axes),
             "channels": [{"number": c + 1, "name": names[c] if names else None} for c in channels],
             "window_size": window,

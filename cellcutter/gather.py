@@ -85,7 +85,7 @@ def put(
         found = _take(view, p, part, only)
         where = p.buffer[part], p.slot[part]
         with merging:
-            target[where] |= found  # type: ignore[operator]
+            target[where] = np.bitwise_or(target[where], found)
 
 
 def _take(view: Pixels, p: Placement, part: slice, only: Pixels | None) -> Pixels:

@@ -1,4 +1,4 @@
-"""An image as (C, Y, X) in blocks, whatever the file: the interface, and opening by kind of file.
+"""An image as (C, Y, X) in blocks, whatever the file: the interface, and what axes mean.
 
 Invariant: behind this module there is one order of axes, (C, Y, X), and one unit of reading, a block:
 what a file stores and compresses as one piece.
@@ -6,7 +6,6 @@ what a file stores and compresses as one piece.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -97,24 +96,6 @@ class Image(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
-
-
-def open_image(path: str | os.PathLike[str]) -> Image:
-    """Open a TIFF file or an OME-Zarr folder.
-
-    Raises
-    ------
-    ImageError
-        It is missing, cannot be read, or is no image that can be seen as (C, Y, X).
-    """
-    file = Path(path)
-    if file.is_dir():
-        from cellcutter.ngff import OmeZarrImage
-
-        return OmeZarrImage(file)
-    from cellcutter.tiff import TiffImage
-
-    return TiffImage(file)
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class _Tally:
     def _check(self, labels: NDArray[np.generic]) -> None:
         if labels.dtype.kind != "f":
             return
-        wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)))  # type: ignore[call-overload]
+        wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)))
         if wrong.any():
             raise ImageError(
                 f"{self._labels.path}: label {labels[wrong][0]} found, whole numbers expected"

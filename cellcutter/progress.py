@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+from typing import Any
 
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ class ProgressReport:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._what = ""
-        self._bar: tqdm[None] | None = None
+        self._bar: Any = None
         self._next = 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:

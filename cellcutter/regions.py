@@ -121,7 +121,8 @@ class Touches:
     def needed_in(self, region: int) -> Ints:
         """Return (row, column) of the blocks of a region that windows touch, shape (k, 2)."""
         rows, cols = self.grid.blocks(region)
-        return np.argwhere(self.needed[rows, cols]) + (rows.start, cols.start)
+        found: Ints = np.argwhere(self.needed[rows, cols]) + np.array([rows.start, cols.start])
+        return found
 
 
 def touches(windows: Windows, grid: Grid, select: Bools | None = None) -> Touches:

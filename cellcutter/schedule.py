@@ -88,8 +88,8 @@ def times(layers: Sequence[Touches], n: int) -> Times:
     when = [np.empty(len(layer.regions), np.int64) for layer in layers]
     for time, (number, position) in enumerate(steps(layers)):
         when[number][position] = time
-    for layer, time in zip(layers, when, strict=True):
-        moments = time[layer.positions]
+    for layer, moments_of in zip(layers, when, strict=True):
+        moments = moments_of[layer.positions]
         np.minimum.at(first, layer.windows, moments)
         np.maximum.at(last, layer.windows, moments)
     return Times(first, last)

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numcodecs
@@ -77,7 +78,7 @@ class StoreWriter:
         Attributes of the array, fit for JSON.
     """
 
-    def __init__(self, folder: Path, layout: Layout, attributes: Mapping[str, object]) -> None:
+    def __init__(self, folder: Path, layout: Layout, attributes: Mapping[str, Any]) -> None:
         self.folder = folder
         self.layout = layout
         self._sizes: dict[int, int] = {}
@@ -108,7 +109,7 @@ class StoreWriter:
         """
         out = self._scratch()
         encoded = imagecodecs.blosc_encode(
-            chunk.reshape(-1).view(np.uint8),
+            chunk,  # type: ignore[arg-type]  # any buffer will do
             level=BLOSC["clevel"],
             compressor=BLOSC["cname"],
             shuffle=BLOSC["shuffle"],

@@ -90,7 +90,7 @@ class TiffImage:
     def _read_structure(self, tiff: tifffile.TiffFile) -> None:
         index, notes = _largest(tiff, self.path)
         series = tiff.series[index].levels[0]
-        page = series.keyframe
+        page: Any = series.keyframe
         axes = interpret_axes(self.path, series.axes, series.shape)
         separate, depth, _, _, contiguous = page.shaped
         if depth != 1 or page.dtype is None:
@@ -101,7 +101,7 @@ class TiffImage:
         self.shape = axes.shape
         self.dtype = np.dtype(np.uint8) if page.dtype == bool else np.dtype(page.dtype)
         self.notes = (*notes, axes.note) if axes.note else notes
-        self._page = page
+        self._page: Any = page
         self._samples = contiguous
         self._stored = np.dtype(tiff.byteorder + page.dtype.char)
         number = axes.shape[0] // contiguous
@@ -186,7 +186,7 @@ class TiffImage:
 
     @property
     def _row_nbytes(self) -> int:
-        return self.shape[2] * self._samples * self._stored.itemsize
+        return int(self.shape[2] * self._samples * self._stored.itemsize)
 
     def _find_blocks(self, page: Any) -> None:
         """Find the shape of a block and the memory that reading one takes."""
@@ -277,7 +277,7 @@ def _largest(tiff: tifffile.TiffFile, path: Path) -> tuple[int, tuple[str, ...]]
 def _area(series: Any) -> int:
     """Return the height times width of a series in pixels; 0 where it has none."""
     lengths = dict(zip(series.axes, series.shape, strict=True))
-    return lengths.get("Y", 0) * lengths.get("X", 0)
+    return int(lengths.get("Y", 0) * lengths.get("X", 0))
 
 
 def _metadata(
@@ -286,7 +286,7 @@ def _metadata(
     """Return the channel names and the pixel size that a file gives."""
     if tiff.is_ome and tiff.ome_metadata:
         return from_ome_xml(tiff.ome_metadata, index, channels)
-    series = tiff.series[index]
+    series: Any = tiff.series[index]
     if tiff.is_imagej and tiff.imagej_metadata:
         resolution = series.keyframe.get_resolution()
         return from_imagej(tiff.imagej_metadata, resolution, channels)

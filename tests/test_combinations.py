@@ -47,10 +47,15 @@ def write_pyramid(path, image, options) -> None:
     with tifffile.TiffWriter(path, byteorder=byteorder, bigtiff=bigtiff, ome=ome) as tiff:
         levels = [image[:, :: 2**i, :: 2**i] for i in range(3)]
         subifds = 2 if ome else 0
-        tiff.write(levels[0], subifds=subifds, metadata=metadata, photometric="minisblack", **options)
+        tiff.write(
+            levels[0], subifds=subifds, metadata=metadata, photometric="minisblack", **options
+        )
         for level in levels[1:]:
             tiff.write(
-                level, subfiletype=1, photometric="minisblack", metadata=None if ome else metadata,
+                level,
+                subfiletype=1,
+                photometric="minisblack",
+                metadata=None if ome else metadata,
                 **options,
             )
 
@@ -70,8 +75,9 @@ def test_combination(seed, tmp_path):
         table = table.sample(frac=1, random_state=seed).reset_index(drop=True)
     if rng.integers(4) == 0:
         table = table.iloc[: max(1, len(table) // 5)]
-    slide = slides.write(tmp_path, image, labels, table,
-                         labels_options=tiff_options(rng, labels_dtype, "YX"))
+    slide = slides.write(
+        tmp_path, image, labels, table, labels_options=tiff_options(rng, labels_dtype, "YX")
+    )
     options = tiff_options(rng, dtype, "CYX")
     if rng.integers(3) == 0:
         write_pyramid(slide.image_path, image, options)

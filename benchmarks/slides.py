@@ -1,0 +1,207 @@
+"""Slides made from a seed: noise, cells, labels and a table, as a MCMICRO project folder.
+
+The same arguments make the same files. An image is written tile by tile; only the labels are held.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+MARKERS = ("DNA", "CD45", "Keratin", "CD3", "CD8", "CD68", "Vimentin", "CD31", "Ki67", "PD1")
+PIXEL_SIZE = 0.65  # µm
+
+
+@dataclass(frozen=True)
+class SlideSpec:
+    """What a slide is like.
+
+    Parameters
+    ----------
+    name : str
+    channels, height, width : int
+    tile : int
+        Height and width of the image's tiles in pixels.
+    compression : str or None
+        As tifffile names it.
+    spacing : float
+        Mean distance of neighbouring cells in pixels.
+    seed : int
+    """
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    tile: int = 256
+    compression: str | None = "zlib"
+    spacing: float = 29.0
+    seed: int = 0
+
+    @property
+    def markers(self) -> list[str]:
+        """A name for each channel."""
+        rounds = range(self.channels)
+        return [MARKERS[i % 10] + (f"_{i // 10 + 1}" if i >= 10 else "") for i in rounds]
+
+
+def write_project(folder: Path, spec: SlideSpec, method: str = "unmicst") -> dict[str, Path]:
+    """Write a slide into a MCMICRO project; what exists already is kept.
+
+    Returns
+    -------
+    dict
+        The paths of ``image``, ``labels`` and ``table``.
+    """
+    paths = {
+        "image": folder / "registration" / f"{spec.name}.ome.tif",
+        "labels": folder / "segmentation" / f"{method}-{spec.name}" / "cell.ome.tif",
+        "table": folder / "quantification" / f"{spec.name}--{method}_cell.csv",
+    }
+    if all(path.exists() for path in paths.values()):
+        return paths
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(spec.seed)
+    labels = make_labels(rng, spec)
+    intensity = make_intensities(rng, spec, int(labels.max()))
+    _write_image(paths["image"], spec, labels, intensity, rng)
+    tifffile.imwrite(
+        paths["labels"],
+        labels,
+        tile=(256, 256),
+        compression="zlib",
+        photometric="minisblack",
+        metadata={"axes": "YX"},
+        ome=True,
+    )
+    with (folder / "markers.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("channel_number", "cycle_number", "marker_name")]
+            + [(i + 1, i // 4 + 1, name) for i, name in enumerate(spec.markers)]
+        )
+    write_table(paths["table"], spec, labels, intensity)
+    return paths
+
+
+def make_labels(rng: np.random.Generator, spec: SlideSpec) -> NDArray[np.int32]:
+    """Return labels (height, width): ellipses about the points of a jittered grid, numbered by row."""
+    rows, cols = int(spec.height / spec.spacing), int(spec.width / spec.spacing)
+    step_y, step_x = spec.height / rows, spec.width / cols
+    shape = (rows + 2, cols + 2)
+    centre_y = (np.arange(-1, rows + 1)[:, None] + rng.uniform(0.25, 0.75, shape)) * step_y
+    centre_x = (np.arange(-1, cols + 1)[None] + rng.uniform(0.25, 0.75, shape)) * step_x
+    angle = rng.uniform(0, np.pi, shape)
+    long = rng.uniform(0.35, 0.62, shape) * spec.spacing
+    short = long * rng.uniform(0.6, 1.0, shape)
+    number = np.zeros(shape, np.int32)
+    number[1:-1, 1:-1] = np.arange(1, rows * cols + 1).reshape(rows, cols)
+    sites = [
+        a.astype(np.float32)
+        for a in (centre_y, centre_x, np.cos(angle), np.sin(angle), long, short)
+    ]
+    labels = np.zeros((spec.height, spec.width), np.int32)
+    col = (np.arange(spec.width) / step_x).astype(int)
+    for top in range(0, spec.height, 512):
+        y = np.arange(top, min(top + 512, spec.height))
+        nearest = np.ones((len(y), spec.width), np.float32)
+        band = labels[top : top + len(y)]
+        for down in range(3):
+            for right in range(3):
+                site = np.ix_((y / step_y).astype(int) + down, col + right)
+                cy, cx, cos, sin, a, b = (values[site] for values in sites)
+                dy, dx = y[:, None].astype(np.float32) - cy, np.arange(spec.width)[None] - cx
+                u, v = (dx * cos + dy * sin) / a, (dy * cos - dx * sin) / b
+                distance = u * u + v * v
+                closer = distance < nearest
+                nearest[closer] = distance[closer]
+                band[closer] = number[site][closer]
+    return labels
+
+
+def make_intensities(rng: np.random.Generator, spec: SlideSpec, cells: int) -> NDArray[np.float32]:
+    """Return the mean signal of each cell in each channel, (channels, cells + 1); 0 is background."""
+    positive = rng.random((spec.channels, cells + 1)) < rng.uniform(0.1, 0.9, (spec.channels, 1))
+    signal = np.where(positive, rng.lognormal(7.0, 0.6, positive.shape), 120.0)
+    signal[:, 0] = 60.0
+    return signal.astype(np.float32)
+
+
+def _write_image(
+    path: Path,
+    spec: SlideSpec,
+    labels: NDArray[np.int32],
+    intensity: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> None:
+    options: dict[str, Any] = {
+        "shape": (spec.channels, spec.height, spec.width),
+        "dtype": np.uint16,
+        "tile": (spec.tile, spec.tile),
+        "compression": spec.compression,
+        "photometric": "minisblack",
+        "metadata": {
+            "axes": "CYX",
+            "Channel": {"Name": spec.markers},
+            "PhysicalSizeX": PIXEL_SIZE,
+            "PhysicalSizeXUnit": "µm",
+            "PhysicalSizeY": PIXEL_SIZE,
+            "PhysicalSizeYUnit": "µm",
+        },
+    }
+    with tifffile.TiffWriter(path, ome=True, bigtiff=True) as tiff:
+        tiff.write(_tiles(spec, labels, intensity, rng), **options)
+
+
+def _tiles(
+    spec: SlideSpec,
+    labels: NDArray[np.int32],
+    intensity: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> Iterator[NDArray[np.uint16]]:
+    """Yield the tiles of each channel, row by row: signal times texture, plus camera noise."""
+    bank = 4 * spec.tile
+    texture = rng.gamma(12.0, 1 / 12.0, (bank, bank)).astype(np.float32)
+    noise = rng.poisson(90.0, (bank, bank)).astype(np.float32)
+    for channel in range(spec.channels):
+        for top in range(0, spec.height, spec.tile):
+            for left in range(0, spec.width, spec.tile):
+                part = labels[top : top + spec.tile, left : left + spec.tile]
+                (ty, tx), (ny, nx) = rng.integers(0, bank - spec.tile, (2, 2))
+                height, width = part.shape
+                signal = intensity[channel][part] * texture[ty : ty + height, tx : tx + width]
+                tile = np.zeros((spec.tile, spec.tile), np.uint16)
+                tile[:height, :width] = np.minimum(
+                    signal + noise[ny : ny + height, nx : nx + width], 65535
+                )
+                yield tile
+
+
+def write_table(
+    path: Path, spec: SlideSpec, labels: NDArray[np.int32], intensity: NDArray[np.float32]
+) -> None:
+    """Write a table as MCMICRO's quantification does: means, centroids and areas of all cells."""
+    size = int(labels.max()) + 1
+    flat = labels.reshape(-1)
+    area = np.bincount(flat, minlength=size)
+    rows, cols = np.arange(spec.height), np.arange(spec.width)
+    y, x = np.zeros(size), np.zeros(size)
+    for top in range(0, spec.height, 512):
+        band = labels[top : top + 512]
+        y += np.bincount(band.reshape(-1), np.repeat(rows[top : top + 512], spec.width), size)
+        x += np.bincount(band.reshape(-1), np.tile(cols, len(band)), size)
+    cells = np.flatnonzero(area)[1:]
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["CellID", *spec.markers, "X_centroid", "Y_centroid", "Area"])
+        for cell in cells.tolist():
+            means = [f"{value:.4f}" for value in intensity[:, cell]]
+            centre = (f"{x[cell] / area[cell]:.6f}", f"{y[cell] / area[cell]:.6f}")
+            out.writerow([cell, *means, *centre, int(area[cell])])
