@@ -6,6 +6,7 @@ threads share no position and no lock.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,36 @@ class _Plane:
     tables: Mapping[str, Any] = field(default_factory=dict)
 
 
+class _Heard(logging.Handler):
+    """What tifffile logs while a file is opened, kept from the user's terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+        self._logger = logging.getLogger("tifffile")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message, without the name of the object that it starts with."""
+        self.messages.append(" ".join(record.getMessage().split("> ", 1)[-1].split()))
+
+    def broken(self) -> str | None:
+        """Return the message that says that pages are missing, if there is one.
+
+        tifffile goes on with those that it has; we do not, for channels would be missing.
+        """
+        signs = ("invalid page offset", "metadata invalid or corrupted")
+        return next((m for m in self.messages if any(sign in m for sign in signs)), None)
+
+    def __enter__(self) -> Self:
+        self._propagate, self._logger.propagate = self._logger.propagate, False
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._logger.propagate = self._propagate
+        self._logger.removeHandler(self)
+
+
 class TiffImage:
     """A TIFF file seen as :class:`cellcutter.image.Image`.
 
@@ -74,8 +105,11 @@ class TiffImage:
         self.name = path.name
         self._descriptors: dict[Path, int] = {}
         try:
-            with tifffile.TiffFile(path) as tiff:
+            with _Heard() as heard, tifffile.TiffFile(path) as tiff:
                 self._read_structure(tiff)
+            if broken := heard.broken():
+                raise ImageError(f"{path}: truncated or damaged: {broken}; a whole file expected")
+            self.notes = (*self.notes, *heard.messages)
         except ImageError:
             self.close()
             raise
@@ -101,7 +135,8 @@ class TiffImage:
         self.shape = axes.shape
         self.dtype = np.dtype(np.uint8) if page.dtype == bool else np.dtype(page.dtype)
         self.notes = (*notes, axes.note) if axes.note else notes
-        self._page: Any = page
+        self._nodata = page.nodata
+        self._decode = page.decode  # made now: it may have to look into the file
         self._samples = contiguous
         self._stored = np.dtype(tiff.byteorder + page.dtype.char)
         number = axes.shape[0] // contiguous
@@ -139,7 +174,7 @@ class TiffImage:
 
     def _is_raw(self, page: Any) -> bool:
         """Tell whether a page's pixels lie row by row in one piece of the file."""
-        key = self._page
+        key = page.keyframe
         if key.compression != 1 or key.predictor != 1 or key.fillorder != 1 or key.is_tiled:
             return False
         if key.bitspersample != 8 * key.dtype.itemsize or not len(page.dataoffsets):
@@ -233,10 +268,10 @@ class TiffImage:
         index = plane.first + row * columns + col
         offset, count = plane.offsets[index], plane.counts[index]
         if not offset or not count:  # a block that was never written
-            out[...] = self._page.nodata
+            out[...] = self._nodata
             return
         data = _read(plane.descriptor, offset, count)
-        pixels, _, _ = self._page.decode(data, index, **plane.tables)
+        pixels, _, _ = self._decode(data, index, **plane.tables)
         if pixels.shape[1] < height or pixels.shape[2] < width:
             raise ValueError(f"a block of {pixels.shape[1:3]} pixels instead of {(height, width)}")
         out[...] = pixels[0, :height, :width].transpose(2, 0, 1)
