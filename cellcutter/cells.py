@@ -139,8 +139,9 @@ def _repeated(ids: Ints) -> Bools:
 def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    if path.is_dir():
-        raise TableError(f"{path}: a folder found, a CSV file expected")
+    if path.exists() and not path.is_file():
+        found = "a folder" if path.is_dir() else "no regular file"
+        raise TableError(f"{path}: {found} found, a CSV file expected")
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             header = next(csv.reader(lines), [])

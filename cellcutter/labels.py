@@ -207,7 +207,7 @@ def _scan(
     threads = min(threads, memory // needed)
     if not threads:
         raise SettingsError(
-            f"--cache-size: {memory / MB:.4g} MB found, at least {-(-needed // MB)} MB expected "
+            f"--cache-size: {memory / MB:.3g} MB found, at least {-(-needed // MB)} MB expected "
             f"for the labels {labels.path}"
         )
 

@@ -174,7 +174,7 @@ def make_plan(job: Job) -> Plan:
             return plan
         least = min(least or plan.memory, plan.memory)
     raise SettingsError(
-        f"--cache-size: {job.memory / MB:.4g} MB found, at least {-(-least // MB)} MB expected "
+        f"--cache-size: {job.memory / MB:.3g} MB found, at least {-(-least // MB)} MB expected "
         f"(window of {job.windows.size} pixels, {job.cells_per_chunk} per chunk)"
     )
 

@@ -104,6 +104,8 @@ class TiffImage:
         self.path = path
         self.name = path.name
         self._descriptors: dict[Path, int] = {}
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: neither file nor folder found, an image expected")
         try:
             with _Heard() as heard, tifffile.TiffFile(path) as tiff:
                 self._read_structure(tiff)
