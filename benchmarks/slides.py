@@ -92,7 +92,7 @@ def write_project(folder: Path, spec: SlideSpec, method: str = "unmicst") -> dic
 
 
 def make_labels(rng: np.random.Generator, spec: SlideSpec) -> NDArray[np.int32]:
-    """Return labels (height, width): ellipses about the points of a jittered grid, numbered by row."""
+    """Return labels (height, width): ellipses on a jittered grid, numbered row by row."""
     rows, cols = int(spec.height / spec.spacing), int(spec.width / spec.spacing)
     step_y, step_x = spec.height / rows, spec.width / cols
     shape = (rows + 2, cols + 2)
@@ -127,7 +127,7 @@ def make_labels(rng: np.random.Generator, spec: SlideSpec) -> NDArray[np.int32]:
 
 
 def make_intensities(rng: np.random.Generator, spec: SlideSpec, cells: int) -> NDArray[np.float32]:
-    """Return the mean signal of each cell in each channel, (channels, cells + 1); 0 is background."""
+    """Return each cell's mean signal, (channels, cells + 1); number 0 is the background."""
     positive = rng.random((spec.channels, cells + 1)) < rng.uniform(0.1, 0.9, (spec.channels, 1))
     signal = np.where(positive, rng.lognormal(7.0, 0.6, positive.shape), 120.0)
     signal[:, 0] = 60.0

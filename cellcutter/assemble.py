@@ -1,4 +1,4 @@
-"""A plan carried out: thumbnails are gathered in buffers, and each chunk is handed on when complete.
+"""A plan carried out: thumbnails gathered in buffers, each chunk handed on when complete.
 
 Either the buffers are the chunks themselves; or they are in the order of the image, are written to
 a scratch file, and each chunk is put together from there at the end.

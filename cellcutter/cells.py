@@ -1,7 +1,7 @@
 """The cell table: reading and checking it.
 
-Invariant: the cells of a :class:`CellTable` are in the order of the table, and every CellID is a whole
-number from 0 to 2**63 - 1.
+Invariant: the cells of a :class:`CellTable` are in the order of the table, and every CellID is a
+whole number from 0 to 2**63 - 1.
 """
 
 from __future__ import annotations
@@ -200,6 +200,7 @@ def _ids(name: str, frame: pd.DataFrame) -> Ints:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise TableError(
-            f"{name}: CellID {ids[row]} in row {row + 1} found, a whole number of 0 or more expected"
+            f"{name}: CellID {ids[row]} in row {row + 1} found, "
+            "a whole number of 0 or more expected"
         )
     return ids.astype(np.int64)

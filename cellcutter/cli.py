@@ -1,7 +1,7 @@
 """The commands: parsing, errors to exit codes, messages to a terminal or a log.
 
-Exit status: 0 done; 2 the command line or the input is wrong; 1 anything else; 130 and 143 stopped by
-SIGINT and SIGTERM. A user's mistake gets one line on stderr.
+Exit status: 0 done; 2 the command line or the input is wrong; 1 anything else; 130 and 143 stopped
+by SIGINT and SIGTERM. A user's mistake gets one line on stderr.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def cut_cells_parser() -> Parser:
     """Return the parser of ``cut_cells``."""
     parser = Parser(
         prog="cut_cells",
-        description="Cut a thumbnail of every cell of a table out of an image and store them as one "
-        "Zarr array [channels, cells, window, window], the cells in the order of the table.",
+        description="Cut a thumbnail of every cell of a table out of an image and store them "
+        "as one Zarr array [channels, cells, window, window], the cells in the order of the table.",
         epilog="Example: cut_cells -p 4 --mask-cells image.ome.tif cell.tif cells.csv cells.zarr",
     )
     parser.add_argument("IMAGE", help=_IMAGE)
@@ -214,7 +214,7 @@ def _run(
         return _fail(parser, "stopped; nothing was written", 128 + stopped.number, verbose=verbose)
     except InputError as error:
         return _fail(parser, str(error), 2, verbose=verbose)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort; --verbose shows it whole
         return _fail(parser, _words(error), 1, verbose=verbose)
     return 0
 

@@ -217,7 +217,7 @@ class Walker:
         self._advance()
 
     def _decode(self, visit: _Visit, plane: int) -> Pixels:
-        """Return the pixels of a region with zeros around, shape (channels of plane, rows, cols)."""
+        """Return a region's pixels with zeros around, (channels of the plane, rows, columns)."""
         image, grid = visit.layer.image, visit.layer.touches.grid
         top, bottom, left, right = grid.box(visit.region)
         margin = self._windows.size - 1

@@ -8,7 +8,7 @@ class CellcutterError(Exception):
 
 
 class InputError(CellcutterError):
-    """The caller's input or settings are wrong: names the file, what was found, what was expected."""
+    """The input or the settings are wrong: names the file, what was found and expected."""
 
 
 class ImageError(InputError):

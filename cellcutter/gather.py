@@ -1,8 +1,9 @@
 """Pure copying: windows out of a region of pixels into the slots of buffers, and masking.
 
-A *region* here is a 2-D array with a margin of ``size - 1`` zeros on each side, so that every window
-that touches the region lies wholly inside the array. Pixels move as unsigned integers of their own
-width: a pixel of several regions' windows is put together with a bitwise or, exact for every dtype.
+A *region* here is a 2-D array with a margin of ``size - 1`` zeros on each side, so that every
+window that touches the region lies wholly inside the array. Pixels move as unsigned integers of
+their own width: a window of several regions is put together with a bitwise or, which is exact for
+every dtype.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An image as (C, Y, X) in blocks, whatever the file: the interface, and what axes mean.
 
-Invariant: behind this module there is one order of axes, (C, Y, X), and one unit of reading, a block:
-what a file stores and compresses as one piece.
+Invariant: behind this module there is one order of axes, (C, Y, X), and one unit of reading, a
+block: what a file stores and compresses as one piece.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Axes:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)"""
+        """(channels, height, width) in pixels."""
         return (
             prod(self.lengths[axis] for axis in self.channels),
             self.lengths[self.names.index("Y")],

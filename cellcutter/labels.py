@@ -1,7 +1,7 @@
 """What the labels say of the cells: which they hold, and how large those are.
 
-Labels are an integer segmentation: 0 is background, any other value is the CellID of the pixel's cell.
-They are read by regions of whole blocks, each block once, and never held whole.
+Labels are an integer segmentation: 0 is background, any other value is the CellID of the pixel's
+cell. They are read by regions of whole blocks, each block once, and never held whole.
 """
 
 from __future__ import annotations
@@ -215,7 +215,8 @@ def _scan(
         top, bottom, left, right = grid.box(region)
         pixels = np.zeros((bottom - top, right - left), labels.dtype)
         down, across = grid.blocks(region)
-        for row, col in (np.argwhere(wanted[down, across]) + (down.start, across.start)).tolist():
+        for i, j in np.argwhere(wanted[down, across]).tolist():
+            row, col = down.start + i, across.start + j
             y, x = row * grid.block_shape[0] - top, col * grid.block_shape[1] - left
             out = pixels[None, y : y + grid.block_shape[0], x : x + grid.block_shape[1]]
             labels.read_block(0, row, col, out)

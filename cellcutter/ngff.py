@@ -1,7 +1,7 @@
 """An OME-Zarr image as (C, Y, X): its chunks are the blocks.
 
-Versions 0.4 (https://ngff.openmicroscopy.org/0.4/) and 0.5 (https://ngff.openmicroscopy.org/0.5/); the
-first dataset of the first multiscale, which has the full resolution.
+Versions 0.4 (https://ngff.openmicroscopy.org/0.4/) and 0.5 (https://ngff.openmicroscopy.org/0.5/);
+the first dataset of the first multiscale, which has the full resolution.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class OmeZarrImage:
         self._axes = axes
         self.shape = axes.shape
         stored = np.dtype(array.dtype)
-        self.dtype = np.dtype(np.uint8) if stored == bool else stored.newbyteorder("=")
+        self.dtype = np.dtype(np.uint8) if stored.kind == "b" else stored.newbyteorder("=")
         if axes.note:
             self.notes = (*self.notes, axes.note)
         y, x = names.index("Y"), names.index("X")
@@ -93,7 +93,8 @@ class OmeZarrImage:
             metadata = _metadata(group)
         if not metadata.get("multiscales"):
             raise ImageError(
-                f"{self.path}: a folder without multiscales found, a TIFF or OME-Zarr image expected"
+                f"{self.path}: a folder without multiscales found, "
+                "a TIFF or OME-Zarr image expected"
             )
         return group, metadata
 

@@ -7,7 +7,7 @@ ImageDescription.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from cellcutter.image import PixelSize
 
@@ -26,8 +26,8 @@ def from_ome_xml(xml: str, index: int, channels: int) -> tuple[Names | None, Pix
         Number of channels expected; names that are not as many are not taken.
     """
     try:
-        root = ElementTree.fromstring(xml)  # noqa: S314 - expat does not follow external entities
-    except ElementTree.ParseError:
+        root = ET.fromstring(xml)  # noqa: S314 - expat does not follow external entities
+    except ET.ParseError:
         return None, None
     pixels = root.findall("{*}Image/{*}Pixels")
     if index >= len(pixels):
@@ -47,8 +47,8 @@ def from_qptiff(descriptions: Sequence[str], channels: int) -> Names | None:
     names: list[str | None] = []
     for description in descriptions:
         try:
-            root = ElementTree.fromstring(description)  # noqa: S314 - as above
-        except ElementTree.ParseError:
+            root = ET.fromstring(description)  # noqa: S314 - as above
+        except ET.ParseError:
             return None
         names.append(root.findtext("Biomarker") or root.findtext("Name"))
     return all_names(names, channels)

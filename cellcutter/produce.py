@@ -372,16 +372,18 @@ def _log_plan(production: Production, layout: Layout, plan: Plan) -> None:
     for note in image.notes:
         log.info("%s: %s", image.name, note)
     log.info(
-        "%d %ss, window %d x %d pixels; %d chunks of %d",
+        "%d %ss, window %d x %d pixels; %d chunk%s of %d",
         len(subject.windows),
         subject.kind,
         *layout.shape[-2:],
         layout.number,
+        "s" if layout.number > 1 else "",
         layout.per_chunk,
     )
     log.info(
-        "%d threads, at most %.0f MB for pixels%s",
+        "%d thread%s, at most %.0f MB for pixels%s",
         plan.threads,
+        "s" if plan.threads > 1 else "",
         plan.memory / MB,
         " and a scratch file" if plan.places is not None else "",
     )

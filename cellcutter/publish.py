@@ -1,13 +1,15 @@
 """Results appear whole or not at all: made beside the destination, checked, and renamed last.
 
 Everything a run writes lies in a *staging folder* ``.<name>.cellcutter-<random>`` beside the
-destination, which the run holds locked. A folder of that form that nobody holds is what an interrupted
-run has left: the next run puts back what was set aside in it, if need be, and removes it.
+destination, which the run holds locked. A folder of that form that nobody holds is what an
+interrupted run has left: the next run puts back what was set aside in it, if need be, and removes
+it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import secrets
 import shutil
@@ -20,6 +22,7 @@ from cellcutter.store import is_store
 
 _LOCK = "lock"
 _OLD = "old"
+_RANDOM = 8  # hexadecimal digits in the name of a staging folder
 
 
 class Staging:
@@ -52,11 +55,9 @@ def staging(name: Path) -> Iterator[Staging]:
     Raises
     ------
     DestinationError
-        The folder cannot be made, or another run is writing to the same name.
+        The folder cannot be made.
     """
-    prefix = f".{name.name}.cellcutter-"
-    _remove_leftovers(name.parent, prefix)
-    folder = name.parent / f"{prefix}{secrets.token_hex(4)}"
+    folder = name.parent / f"{_prefix(name)}{secrets.token_hex(_RANDOM // 2)}"
     try:
         folder.mkdir()
     except OSError as error:
@@ -72,13 +73,13 @@ def staging(name: Path) -> Iterator[Staging]:
 
 
 def check_destination(destination: Path, *, force: bool) -> None:
-    """Make sure that a result may get this name.
+    """Make sure that a store may get this name; remove what interrupted runs have left beside it.
 
     Raises
     ------
     DestinationError
-        The folder it lies in is missing or cannot be written to; something has the name already
-        and `force` is not given, or it is no Zarr store.
+        The folder it lies in is missing or cannot be written to; another run is writing to it;
+        something has the name already and `force` is not given, or it is no Zarr store.
     """
     _check_folder(destination)
     if not os.path.lexists(destination):
@@ -114,11 +115,17 @@ def _check_folder(name: Path) -> None:
         raise DestinationError(
             f"{name}: folder {name.parent} is read-only, one that can be written to expected"
         )
+    _remove_leftovers(name)
 
 
-def _remove_leftovers(parent: Path, prefix: str) -> None:
+def _prefix(name: Path) -> str:
+    return f".{name.name}.cellcutter-"
+
+
+def _remove_leftovers(name: Path) -> None:
     """Remove what interrupted runs have left, and put back what they had set aside."""
-    for folder in sorted(parent.glob(f"{_escaped(prefix)}*")):
+    pattern = glob.escape(_prefix(name)) + _RANDOM * "[0-9a-f]"
+    for folder in sorted(name.parent.glob(pattern)):
         try:
             lock = (folder / _LOCK).open("r+")
         except FileNotFoundError:  # killed before it held the lock, or removed by its own run
@@ -127,11 +134,11 @@ def _remove_leftovers(parent: Path, prefix: str) -> None:
         with lock:
             if not _hold(lock.fileno()):
                 raise DestinationError(
-                    f"{folder}: another run is writing to this destination, none expected"
+                    f"{name}: another run is writing to it ({folder.name}), none expected"
                 )
             for old in (folder / _OLD).glob("*"):
-                if not os.path.lexists(parent / old.name):
-                    old.rename(parent / old.name)
+                if not os.path.lexists(name):
+                    old.rename(name)
             shutil.rmtree(folder)
 
 
@@ -142,7 +149,3 @@ def _hold(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in name)

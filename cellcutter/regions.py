@@ -1,7 +1,7 @@
 """Pure: an image divided into regions of whole blocks, and which windows touch which region.
 
-Invariant: every block belongs to exactly one region, so whoever visits each region once decodes each
-block at most once. A window that touches several regions is merged from them.
+Invariant: every block belongs to exactly one region, so whoever visits each region once decodes
+each block at most once. A window that touches several regions is merged from them.
 """
 
 from __future__ import annotations

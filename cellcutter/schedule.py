@@ -1,8 +1,8 @@
 """Pure: the order in which regions are visited, and which buffers are open meanwhile.
 
-The one place that knows both orders, that of the image and that of the output. A *step* is the visit
-of one region of one layer (the image, or the labels). Windows that share a buffer are a *group*;
-the buffer is open from the first step that touches any of them to the last.
+The one place that knows both orders, that of the image and that of the output. A *step* is the
+visit of one region of one layer (the image, or the labels). Windows that share a buffer are a
+*group*; the buffer is open from the first step that touches any of them to the last.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellcutter.regions import Touches
 from cellcutter.windows import Ints
@@ -116,11 +115,9 @@ def image_order(layer: Touches, when: Times) -> Ints:
     above (they fill buffers of their own, open for a whole row), then the others, region by
     region.
     """
-    columns = layer.grid.columns
-    touched = when.last >= 0
-    row_of_step = layer.regions // columns
-    row_last = np.where(touched, row_of_step[np.where(touched, when.last, 0)], -1)
-    row_first = np.where(touched, row_of_step[np.where(touched, when.first, 0)], -1)
+    rows = np.append(layer.regions // layer.grid.columns, -1)  # the last: of untouched windows
+    row_last = rows[when.last]
+    row_first = rows[np.where(when.last < 0, -1, when.first)]
     return np.lexsort((when.last, row_first == row_last, row_last)).astype(np.int64)
 
 

@@ -1,8 +1,9 @@
-"""One Zarr array on disk: its metadata, its chunks, its attributes; the only writer that knows zarr.
+"""One Zarr array on disk: metadata, chunks, attributes. The only writer that knows zarr.
 
 Invariant: a chunk is one file, written whole and once. The layout is Zarr format 2
-(https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html): chunk (0, i, 0, 0) is the file ``0.i.0.0``
-and holds all channels of cells ``[i * n, (i + 1) * n)``, the last one filled up with zeros.
+(https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html): chunk (0, i, 0, 0) is the file
+``0.i.0.0`` and holds all channels of cells ``[i * n, (i + 1) * n)``, the last one filled up with
+zeros.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from cellcutter.errors import DestinationError, SettingsError
 
-# Blosc (https://www.blosc.org) as numcodecs registers it, which zarr-python 2 and 3 read as they are.
+# Blosc (https://www.blosc.org) as numcodecs registers it, which zarr-python 2 and 3 read as they
+# are.
 BLOSC = {"cname": "zstd", "clevel": 1, "shuffle": numcodecs.Blosc.SHUFFLE, "blocksize": 1 << 20}
-# The largest buffer that Blosc 1 takes (BLOSC_MAX_BUFFERSIZE) and its overhead (BLOSC_MAX_OVERHEAD).
+# The largest buffer that Blosc 1 takes (BLOSC_MAX_BUFFERSIZE) and its overhead
+# (BLOSC_MAX_OVERHEAD).
 BLOSC_OVERHEAD = 16
 LARGEST_CHUNK = 2**31 - 1 - BLOSC_OVERHEAD
 

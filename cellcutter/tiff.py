@@ -1,7 +1,7 @@
 """A TIFF file as (C, Y, X): which blocks it has, and decoding them. The only importer of tifffile.
 
-tifffile says what is in the file and decodes; reading is by ``pread`` on descriptors of our own, so that
-threads share no position and no lock.
+tifffile says what is in the file and decodes; reading is by ``pread`` on descriptors of our own,
+so that threads share no position and no lock.
 """
 
 from __future__ import annotations
@@ -103,15 +103,14 @@ class TiffImage:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name
+        self.notes: tuple[str, ...] = ()
         self._descriptors: dict[Path, int] = {}
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: neither file nor folder found, an image expected")
         try:
             with _Heard() as heard, tifffile.TiffFile(path) as tiff:
                 self._read_structure(tiff)
-            if broken := heard.broken():
-                raise ImageError(f"{path}: truncated or damaged: {broken}; a whole file expected")
-            self.notes = (*self.notes, *heard.messages)
+            self._heed(heard)
         except ImageError:
             self.close()
             raise
@@ -122,6 +121,12 @@ class TiffImage:
             self.close()
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ImageError(f"{path}: {reason} found, a TIFF image expected") from error
+
+    def _heed(self, heard: _Heard) -> None:
+        """Refuse a file of which tifffile says that it is broken; hand on what else it says."""
+        if broken := heard.broken():
+            raise ImageError(f"{self.path}: truncated or damaged: {broken}; a whole file expected")
+        self.notes = (*self.notes, *heard.messages)
 
     def _read_structure(self, tiff: tifffile.TiffFile) -> None:
         index, notes = _largest(tiff, self.path)

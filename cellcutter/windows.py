@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+FARTHEST = 2.0**40  # pixels; no image is as large, and no sum of windows overflows
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -46,10 +48,13 @@ def around(y_centroid: NDArray[np.float64], x_centroid: NDArray[np.float64], siz
         Height and width in pixels.
     """
     known = np.isfinite(y_centroid) & np.isfinite(x_centroid)
-    nowhere = float(-2 * size)
-    y = np.trunc(np.where(known, y_centroid, nowhere)).astype(np.int64) - size // 2
-    x = np.trunc(np.where(known, x_centroid, nowhere)).astype(np.int64) - size // 2
-    return Windows(y, x, size)
+
+    def start(centroid: NDArray[np.float64]) -> Ints:
+        somewhere = np.clip(np.where(known, centroid, -2.0 * size), -FARTHEST, FARTHEST)
+        first: Ints = np.trunc(somewhere).astype(np.int64) - size // 2
+        return first
+
+    return Windows(start(y_centroid), start(x_centroid), size)
 
 
 def grid(image_shape: tuple[int, int], size: int, step: int) -> Windows:

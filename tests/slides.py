@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 import zarr
+from skimage.measure import regionprops_table
 
 # The slides' own folder of real data, see the README of that folder; tests of it are skipped
 # where it is not.
@@ -127,12 +128,11 @@ def simple(
 
 
 def largest_cell(labels: np.ndarray, ids: np.ndarray) -> int:
-    """The default window, found as dully as can be."""
-    sizes = []
-    for cell in ids:
-        y, x = np.nonzero(labels == cell)
-        sizes += [np.ptp(y) + 1, np.ptp(x) + 1]
-    return int(max(sizes))
+    """The default window, as scikit-image measures it."""
+    kept = np.where(np.isin(labels, ids), labels, 0).astype(np.int64)
+    numbered = np.unique(kept, return_inverse=True)[1].reshape(labels.shape)
+    top, left, bottom, right = regionprops_table(numbered, properties=["bbox"]).values()
+    return int(max((bottom - top).max(), (right - left).max()))
 
 
 def oracle(image: np.ndarray, windows: list[tuple[int, int]], size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Bad input: exit status 2, one line that names file, found and expected, an untouched destination."""
+"""Bad input: exit status 2, one line with file, found and expected, nothing touched."""
 
 from __future__ import annotations
 
@@ -82,94 +82,202 @@ def _files(what: str, index: int, expected: str) -> None:
     case(f"{what} empty", rf"{name}: .* expected", lambda c: path(c).write_bytes(b""))
     case(f"{what} a folder", rf"{name}: .* found, {expected} expected", folder)
     case(f"{what} a named pipe", rf"{name}: .* found, .* expected", fifo)
-    case(f"{what} random bytes", rf"{name}: .* expected",
-         lambda c: path(c).write_bytes(np.random.default_rng(1).bytes(5000)))
+    case(
+        f"{what} random bytes",
+        rf"{name}: .* expected",
+        lambda c: path(c).write_bytes(np.random.default_rng(1).bytes(5000)),
+    )
     if what != "table":
         case(f"{what} truncated", rf"{name}: .* expected", truncated)
-        case(f"{what} a text file", rf"{name}: .* found, a TIFF image expected",
-             lambda c: path(c).write_text("CellID,X_centroid\n"))
-        case(f"{what} a PNG", rf"{name}: .* found, a TIFF image expected",
-             lambda c: path(c).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)))
-        case(f"{what} only a TIFF header", rf"{name}: .* expected",
-             lambda c: path(c).write_bytes(b"II*\0\x08\0\0\0"))
+        case(
+            f"{what} a text file",
+            rf"{name}: .* found, a TIFF image expected",
+            lambda c: path(c).write_text("CellID,X_centroid\n"),
+        )
+        case(
+            f"{what} a PNG",
+            rf"{name}: .* found, a TIFF image expected",
+            lambda c: path(c).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)),
+        )
+        case(
+            f"{what} only a TIFF header",
+            rf"{name}: .* expected",
+            lambda c: path(c).write_bytes(b"II*\0\x08\0\0\0"),
+        )
 
 
 _files("image", 0, "a TIFF or OME-Zarr image")
 _files("mask", 1, "a TIFF or OME-Zarr image")
 _files("table", 2, "a CSV file")
 
-case("image with focal planes", r"slide\.ome\.tif: axes Z 2, C 3, .* found, one time point and one",
-     lambda c: tifffile.imwrite(c.slide.image_path, np.zeros((2, 3, 120, 150), "u2"),
-                                metadata={"axes": "ZCYX"}, ome=True))
-case("image of complex numbers", r"slide\.ome\.tif: .*complex64 found, integers or floats expected",
-     lambda c: tifffile.imwrite(c.slide.image_path, np.zeros((3, 120, 150), "c8")))
+case(
+    "image with focal planes",
+    r"slide\.ome\.tif: axes Z 2, C 3, .* found, one time point and one",
+    lambda c: tifffile.imwrite(
+        c.slide.image_path, np.zeros((2, 3, 120, 150), "u2"), metadata={"axes": "ZCYX"}, ome=True
+    ),
+)
+case(
+    "image of complex numbers",
+    r"slide\.ome\.tif: .*complex64 found, integers or floats expected",
+    lambda c: tifffile.imwrite(c.slide.image_path, np.zeros((3, 120, 150), "c8")),
+)
 
 # the cell table
 for column in ("CellID", "Y_centroid", "X_centroid"):
-    case(f"no column {column}", rf"cells\.csv: columns .* found, {column} expected too",
-         lambda c, column=column: c.slide.table.drop(columns=column).to_csv(
-             c.slide.table_path, index=False))
-    case(f"text in {column}", rf"cells\.csv: {column} 'many' in row 3 found, a number expected",
-         lambda c, column=column: c.cell(column, 2, "many"))
-    case(f"column {column} twice", rf"cells\.csv: 2 columns {column} found, one expected",
-         lambda c, column=column: c.slide.table_path.write_text(
-             c.slide.table_path.read_text().replace("\n", f",{column}\n", 1).replace("\n", ",1\n")
-             .replace(f",{column},1", f",{column}")))
+    case(
+        f"no column {column}",
+        rf"cells\.csv: columns .* found, {column} expected too",
+        lambda c, column=column: c.slide.table.drop(columns=column).to_csv(
+            c.slide.table_path, index=False
+        ),
+    )
+    case(
+        f"text in {column}",
+        rf"cells\.csv: {column} 'many' in row 3 found, a number expected",
+        lambda c, column=column: c.cell(column, 2, "many"),
+    )
+    case(
+        f"column {column} twice",
+        rf"cells\.csv: 2 columns {column} found, one expected",
+        lambda c, column=column: c.slide.table_path.write_text(
+            c.slide.table_path.read_text()
+            .replace("\n", f",{column}\n", 1)
+            .replace("\n", ",1\n")
+            .replace(f",{column},1", f",{column}")
+        ),
+    )
 for name, separator in {"semicolons": ";", "tabs": "\t", "bars": "|"}.items():
-    case(f"columns separated by {name}", r"cells\.csv: columns separated by .* found, ',' expected",
-         lambda c, separator=separator: c.slide.table.to_csv(
-             c.slide.table_path, index=False, sep=separator))
-case("no rows", r"cells\.csv: no rows found, at least one cell expected",
-     lambda c: c.slide.table.iloc[:0].to_csv(c.slide.table_path, index=False))
-case("NaN as centroid", r"cells\.csv: CellID \d+ in row 5 .* found \(no centroid\), a centroid",
-     lambda c: c.cell("Y_centroid", 4, np.nan))
-case("infinite centroid", r"cells\.csv: CellID \d+ in row 5 .* \(no centroid\)",
-     lambda c: c.cell("X_centroid", 4, "inf"))
-case("NaN as CellID", r"cells\.csv: CellID nan in row 5 found, a whole number of 0 or more expected",
-     lambda c: c.cell("CellID", 4, np.nan))
-case("negative CellID", r"cells\.csv: CellID -3 in row 2 found, a whole number of 0 or more expected",
-     lambda c: c.cell("CellID", 1, -3))
-case("fractional CellID", r"cells\.csv: CellID 1\.5 in row 2 found, a whole number of 0 or more",
-     lambda c: c.cell("CellID", 1, 1.5))
-case("CellID above 64 bits", r"cells\.csv: CellID .* in row 2 found, a whole number",
-     lambda c: c.cell("CellID", 1, 10**19))
-case("CellID 0", r"cells\.csv: CellID 0 in row 2 .* found \(not in labels\), a cell of .*cell\.tif",
-     lambda c: c.cell("CellID", 1, 0))
-case("CellID twice", r"cells\.csv: CellID \d+ in row 2 .* found \(duplicate\), CellIDs that differ",
-     lambda c: c.cell("CellID", 1, c.slide.table["CellID"][0]))
-case("CellID not in the mask", r"cells\.csv: CellID 12345 in row 9 .* \(not in labels\), .*cell\.tif",
-     lambda c: c.cell("CellID", 8, 12345))
-case("many CellIDs not in the mask", r"cell\.tif: none of the cells of .*cells\.csv found, labels expected",
-     lambda c: c.table(CellID=np.arange(len(c.slide.table)) + 5000))
-for name, column, value in (("above", "Y_centroid", -0.5), ("below", "Y_centroid", 120.0),
-                            ("left", "X_centroid", -1), ("right", "X_centroid", 150.0)):
-    case(f"centroid {name} of the image",
-         r"cells\.csv: CellID \d+ in row 4 at .* found \(outside image\), inside 120 x 150 pixels",
-         lambda c, column=column, value=value: c.cell(column, 3, value))
-case("some CellIDs not in the mask", r"cells\.csv: CellID 5000 in row 1 .*, and 4 more found \(not in",
-     lambda c: c.table(CellID=[*range(5000, 5005), *c.slide.table["CellID"][5:]]))
-case("a quote without an end", r"cells\.csv: .* found, a CSV file in UTF-8 expected",
-     lambda c: c.slide.table_path.write_text(c.slide.table_path.read_text() + '"1,2,3\n'))
-case("table in UTF-16", r"cells\.csv: .* expected",
-     lambda c: c.slide.table.to_csv(c.slide.table_path, index=False, encoding="utf-16"))
-case("table of true and false", r"cells\.csv: .* found, a .*number",
-     lambda c: c.table(Y_centroid=True))
+    case(
+        f"columns separated by {name}",
+        r"cells\.csv: columns separated by .* found, ',' expected",
+        lambda c, separator=separator: c.slide.table.to_csv(
+            c.slide.table_path, index=False, sep=separator
+        ),
+    )
+case(
+    "no rows",
+    r"cells\.csv: no rows found, at least one cell expected",
+    lambda c: c.slide.table.iloc[:0].to_csv(c.slide.table_path, index=False),
+)
+case(
+    "NaN as centroid",
+    r"cells\.csv: CellID \d+ in row 5 .* found \(no centroid\), a centroid",
+    lambda c: c.cell("Y_centroid", 4, np.nan),
+)
+case(
+    "infinite centroid",
+    r"cells\.csv: CellID \d+ in row 5 .* \(no centroid\)",
+    lambda c: c.cell("X_centroid", 4, "inf"),
+)
+case(
+    "NaN as CellID",
+    r"cells\.csv: CellID nan in row 5 found, a whole number of 0 or more expected",
+    lambda c: c.cell("CellID", 4, np.nan),
+)
+case(
+    "negative CellID",
+    r"cells\.csv: CellID -3 in row 2 found, a whole number of 0 or more expected",
+    lambda c: c.cell("CellID", 1, -3),
+)
+case(
+    "fractional CellID",
+    r"cells\.csv: CellID 1\.5 in row 2 found, a whole number of 0 or more",
+    lambda c: c.cell("CellID", 1, 1.5),
+)
+case(
+    "CellID above 64 bits",
+    r"cells\.csv: CellID .* in row 2 found, a whole number",
+    lambda c: c.cell("CellID", 1, 10**19),
+)
+case(
+    "CellID 0",
+    r"cells\.csv: CellID 0 in row 2 .* found \(not in labels\), a cell of .*cell\.tif",
+    lambda c: c.cell("CellID", 1, 0),
+)
+case(
+    "CellID twice",
+    r"cells\.csv: CellID \d+ in row 2 .* found \(duplicate\), CellIDs that differ",
+    lambda c: c.cell("CellID", 1, c.slide.table["CellID"][0]),
+)
+case(
+    "CellID not in the mask",
+    r"cells\.csv: CellID 12345 in row 9 .* \(not in labels\), .*cell\.tif",
+    lambda c: c.cell("CellID", 8, 12345),
+)
+case(
+    "many CellIDs not in the mask",
+    r"cell\.tif: none of the cells of .*cells\.csv found, labels expected",
+    lambda c: c.table(CellID=np.arange(len(c.slide.table)) + 5000),
+)
+for name, column, value in (
+    ("above", "Y_centroid", -0.5),
+    ("below", "Y_centroid", 120.0),
+    ("left", "X_centroid", -1),
+    ("right", "X_centroid", 150.0),
+):
+    case(
+        f"centroid {name} of the image",
+        r"cells\.csv: CellID \d+ in row 4 at .* found \(outside image\), inside 120 x 150 pixels",
+        lambda c, column=column, value=value: c.cell(column, 3, value),
+    )
+case(
+    "some CellIDs not in the mask",
+    r"cells\.csv: CellID 5000 in row 1 .*, and 4 more found \(not in",
+    lambda c: c.table(CellID=[*range(5000, 5005), *c.slide.table["CellID"][5:]]),
+)
+case(
+    "a quote without an end",
+    r"cells\.csv: .* found, a CSV file in UTF-8 expected",
+    lambda c: c.slide.table_path.write_text(c.slide.table_path.read_text() + '"1,2,3\n'),
+)
+case(
+    "table in UTF-16",
+    r"cells\.csv: .* expected",
+    lambda c: c.slide.table.to_csv(c.slide.table_path, index=False, encoding="utf-16"),
+)
+case(
+    "table of true and false",
+    r"cells\.csv: .* found, a .*number",
+    lambda c: c.table(Y_centroid=True),
+)
 
 # the mask
-case("mask of another size", r"cell\.tif: labels of 120 x 149 pixels .* found, 120 x 150 expected as",
-     lambda c: c.labels(c.slide.labels[:, :-1].astype("i4")))
-case("mask with axes swapped", r"cell\.tif: labels of 150 x 120 pixels .* found, 120 x 150 expected",
-     lambda c: c.labels(c.slide.labels.T.astype("i4")))
-case("mask of fractions", r"cell\.tif: label \d+\.5 found, whole numbers expected",
-     lambda c: c.labels(np.where(c.slide.labels, c.slide.labels + 0.5, 0).astype("f4")))
-case("mask with NaN", r"cell\.tif: label nan found, whole numbers expected",
-     lambda c: c.labels(np.where(c.slide.labels, np.nan, 0).astype("f4")))
-case("mask in RGB", r"cell\.tif: 3 channels found, one channel of labels expected",
-     lambda c: c.labels(np.zeros((120, 150, 3), "u1"), photometric="rgb"))
-case("mask without labels", r"(cell\.tif: .* found, labels expected|\(not in labels\))",
-     lambda c: c.labels(np.zeros((120, 150), "i4")))
-case("mask of complex numbers", r"cell\.tif: .*complex64 found, integers or floats expected",
-     lambda c: c.labels(np.zeros((120, 150), "c8")))
+case(
+    "mask of another size",
+    r"cell\.tif: labels of 120 x 149 pixels .* found, 120 x 150 expected as",
+    lambda c: c.labels(c.slide.labels[:, :-1].astype("i4")),
+)
+case(
+    "mask with axes swapped",
+    r"cell\.tif: labels of 150 x 120 pixels .* found, 120 x 150 expected",
+    lambda c: c.labels(c.slide.labels.T.astype("i4")),
+)
+case(
+    "mask of fractions",
+    r"cell\.tif: label \d+\.5 found, whole numbers expected",
+    lambda c: c.labels(np.where(c.slide.labels, c.slide.labels + 0.5, 0).astype("f4")),
+)
+case(
+    "mask with NaN",
+    r"cell\.tif: label nan found, whole numbers expected",
+    lambda c: c.labels(np.where(c.slide.labels, np.nan, 0).astype("f4")),
+)
+case(
+    "mask in RGB",
+    r"cell\.tif: 3 channels found, one channel of labels expected",
+    lambda c: c.labels(np.zeros((120, 150, 3), "u1"), photometric="rgb"),
+)
+case(
+    "mask without labels",
+    r"(cell\.tif: .* found, labels expected|\(not in labels\))",
+    lambda c: c.labels(np.zeros((120, 150), "i4")),
+)
+case(
+    "mask of complex numbers",
+    r"cell\.tif: .*complex64 found, integers or floats expected",
+    lambda c: c.labels(np.zeros((120, 150), "c8")),
+)
 
 
 def _damage(path: Path) -> None:
@@ -182,8 +290,11 @@ def _damage(path: Path) -> None:
         file.write(b"\xff" * count)
 
 
-case("mask with a damaged block", r"cell\.tif: channel 1, block at row 96, column 128: .* undamaged",
-     lambda c: _damage(c.slide.labels_path))
+case(
+    "mask with a damaged block",
+    r"cell\.tif: channel 1, block at row 96, column 128: .* undamaged",
+    lambda c: _damage(c.slide.labels_path),
+)
 
 
 def flags(name: str, message: str, *words: str) -> None:
@@ -191,33 +302,62 @@ def flags(name: str, message: str, *words: str) -> None:
 
 
 for value in ("0", "-5"):
-    flags(f"window {value}", rf"--window-size: {value} found, a number above 0 expected",
-          f"--window-size={value}")
+    flags(
+        f"window {value}",
+        rf"--window-size: {value} found, a number above 0 expected",
+        f"--window-size={value}",
+    )
     flags(f"threads {value}", rf"-p: {value} found, a number above 0 expected", "-p", value)
-    flags(f"chunk size {value}", r"--chunk-size: .* found, a number above 0", f"--chunk-size={value}")
-    flags(f"cells per chunk {value}", r"--cells-per-chunk.*: .* found, a number above 0",
-          f"--cells-per-chunk={value}")
-    flags(f"cache size {value}", r"--cache-size: .* found, a number above 0",
-          f"--cache-size={value}")
+    flags(
+        f"chunk size {value}", r"--chunk-size: .* found, a number above 0", f"--chunk-size={value}"
+    )
+    flags(
+        f"cells per chunk {value}",
+        r"--cells-per-chunk.*: .* found, a number above 0",
+        f"--cells-per-chunk={value}",
+    )
+    flags(
+        f"cache size {value}", r"--cache-size: .* found, a number above 0", f"--cache-size={value}"
+    )
 flags("window of words", r"--window-size: invalid int value: 'large'", "--window-size=large")
 flags("channel 0", r"--channels: 0 found, 1 to 3 expected for .*slide\.ome\.tif", "--channels=0")
 flags("negative channel", r"--channels: -1 found, 1 to 3 expected", "--channels=-1")
 flags("channel too large", r"--channels: 4 found, 1 to 3 expected", "--channels=1,4")
-flags("unknown marker", r"--channels: 'CD8' found, a number from 1 to 3 expected: .*names no markers",
-      "--channels=CD8")
-flags("cache too small", r"--cache-size: 0\.01 MB found, at least \d+ MB expected",
-      "--cache-size=0.01")
-flags("chunk size with cells per chunk", r"not allowed with argument", "--chunk-size=3",
-      "--cells-per-chunk=4")
-flags("chunk above 2 GB", r"--chunk-size: chunks of \d+ bytes found .*, at most \d+ expected",
-      "--window-size=6000", "--chunk-size=9000")
+flags(
+    "unknown marker",
+    r"--channels: 'CD8' found, a number from 1 to 3 expected: .*names no markers",
+    "--channels=CD8",
+)
+flags(
+    "cache too small",
+    r"--cache-size: 0\.01 MB found, at least \d+ MB expected",
+    "--cache-size=0.01",
+)
+flags(
+    "chunk size with cells per chunk",
+    r"not allowed with argument",
+    "--chunk-size=3",
+    "--cells-per-chunk=4",
+)
+flags(
+    "chunk above 2 GB",
+    r"--chunk-size: chunks of \d+ bytes found .*, at most \d+ expected",
+    "--window-size=6000",
+    "--chunk-size=9000",
+)
 flags("unknown flag", r"unrecognized arguments: --window", "--windows=3")
 flags("unknown choice", r"--on-missing: invalid choice: 'skip'", "--on-missing=skip")
-flags("markers missing", r"none\.csv: No such file.*; a CSV file of markers expected",
-      "--markers=none.csv")
+flags(
+    "markers missing",
+    r"none\.csv: No such file.*; a CSV file of markers expected",
+    "--markers=none.csv",
+)
 flags("parameters missing", r"none\.yml: No such file.*; a YAML file expected", "--params=none.yml")
-flags("metadata in a missing folder", r"none/windows\.csv: no folder .*none found, an existing one",
-      "--save-metadata=none/windows.csv")
+flags(
+    "metadata in a missing folder",
+    r"none/windows\.csv: no folder .*none found, an existing one",
+    "--save-metadata=none/windows.csv",
+)
 
 
 def _markers(text: str, *words: str) -> Spoil:
@@ -228,18 +368,33 @@ def _markers(text: str, *words: str) -> Spoil:
     return spoil
 
 
-case("markers without a column", r"markers\.csv: name found, a column marker_name expected",
-     _markers("name\nA\nB\nC\n"))
-case("too few markers", r"markers\.csv: 2 markers found, 3 expected as the image .*slide\.ome\.tif",
-     _markers("marker_name\nA\nB\n"))
-case("marker of no channel", r"--channels: 'D' found, one of A, B, C expected",
-     _markers("marker_name\nA\nB\nC\n", "--channels=D"))
-case("marker of two channels", r"--channels: 'A' found, a name that only one channel has expected",
-     _markers("marker_name\nA\nA\nC\n", "--channels=A"))
+case(
+    "markers without a column",
+    r"markers\.csv: name found, a column marker_name expected",
+    _markers("name\nA\nB\nC\n"),
+)
+case(
+    "too few markers",
+    r"markers\.csv: 2 markers found, 3 expected as the image .*slide\.ome\.tif",
+    _markers("marker_name\nA\nB\n"),
+)
+case(
+    "marker of no channel",
+    r"--channels: 'D' found, one of A, B, C expected",
+    _markers("marker_name\nA\nB\nC\n", "--channels=D"),
+)
+case(
+    "marker of two channels",
+    r"--channels: 'A' found, a name that only one channel has expected",
+    _markers("marker_name\nA\nA\nC\n", "--channels=A"),
+)
 
 # where the mask is not given
-case("no mask and no window", r"SEGMENTATION_MASK: - found without --window-size, .* expected",
-     lambda c: c.arguments.__setitem__(1, "-"))
+case(
+    "no mask and no window",
+    r"SEGMENTATION_MASK: - found without --window-size, .* expected",
+    lambda c: c.arguments.__setitem__(1, "-"),
+)
 
 
 def _no_mask(c: Case) -> None:
@@ -247,25 +402,48 @@ def _no_mask(c: Case) -> None:
     c.flags = ["--window-size=9", "--mask-cells"]
 
 
-case("no mask and masked cells", r"SEGMENTATION_MASK: - found with --mask-cells, .* expected", _no_mask)
-case("too few arguments", r"the following arguments are required: DESTINATION",
-     lambda c: c.arguments.pop())
+case(
+    "no mask and masked cells",
+    r"SEGMENTATION_MASK: - found with --mask-cells, .* expected",
+    _no_mask,
+)
+case(
+    "too few arguments",
+    r"the following arguments are required: DESTINATION",
+    lambda c: c.arguments.pop(),
+)
 case("too many arguments", r"unrecognized arguments: more", lambda c: c.arguments.append("more"))
 
 # YAML
 for name, text, message in (
     ("unknown key", "windowsize: 3", r"params\.yml: unknown key 'windowsize' .* 'window-size' exp"),
-    ("text for a number", "window-size: wide", r"params\.yml: window-size: 'wide' found, a whole num"),
+    (
+        "text for a number",
+        "window-size: wide",
+        r"params\.yml: window-size: 'wide' found, a whole num",
+    ),
     ("fraction for a whole number", "window-size: 3.5", r"window-size: 3\.5 found, a whole number"),
     ("number for a switch", "mask-cells: 3", r"mask-cells: 3 found, true or false expected"),
     ("true for a number", "window-size: true", r"window-size: True found, a whole number expected"),
     ("list for a number", "window-size: [3]", r"window-size: \[3\] found, a whole number expected"),
     ("mapping for channels", "channels: {a: 1}", r"channels: .* found, a list of plain values"),
     ("wrong choice", "on-missing: skip", r"on-missing: 'skip' found, one of error, warn expected"),
-    ("two that exclude each other", "chunk-size: 3\ncells-per-chunk: 3", r"params\.yml: .* together"),
-    ("no mapping", "- window-size", r"params\.yml: a list found, a mapping of parameters to values"),
+    (
+        "two that exclude each other",
+        "chunk-size: 3\ncells-per-chunk: 3",
+        r"params\.yml: .* together",
+    ),
+    (
+        "no mapping",
+        "- window-size",
+        r"params\.yml: a list found, a mapping of parameters to values",
+    ),
     ("no YAML", "a: [", r"params\.yml: .* found, a YAML file expected"),
-    ("flags that are unknown", "options: {cellcutter: --windows 3}", r"params\.yml: '--windows 3' fou"),
+    (
+        "flags that are unknown",
+        "options: {cellcutter: --windows 3}",
+        r"params\.yml: '--windows 3' fou",
+    ),
     ("flags that are no text", "options: {cellcutter: 3}", r"params\.yml: a int found, a mapping"),
 ):
     case(f"YAML with {name}", message, lambda c, text=text: c.yaml(text))
@@ -294,11 +472,17 @@ def _existing_masks(c: Case) -> None:
 
 case("destination exists", r"out\.zarr: exists already, a new name expected", _existing)
 case("masks exist", r"out_mask\.zarr: exists already, a new name expected", _existing_masks)
-case("destination a folder of other things", r"out\.zarr: something other than a Zarr store found",
-     _other_folder)
+case(
+    "destination a folder of other things",
+    r"out\.zarr: something other than a Zarr store found",
+    _other_folder,
+)
 case("destination another file", r"out\.zarr: something other than a Zarr store found", _other_file)
-case("destination in a missing folder", r"out\.zarr: no folder .*none found, an existing one expected",
-     lambda c: c.arguments.__setitem__(3, str(c.folder / "none" / "out.zarr")))
+case(
+    "destination in a missing folder",
+    r"out\.zarr: no folder .*none found, an existing one expected",
+    lambda c: c.arguments.__setitem__(3, str(c.folder / "none" / "out.zarr")),
+)
 
 
 # tiles
@@ -315,15 +499,16 @@ def _tiles(*words: str) -> Spoil:
 case("tiles of 0", r"WINDOW_SIZE: 0 found, a number above 0 expected", _tiles("0"))
 case("tiles of words", r"WINDOW_SIZE: invalid int value: 'wide'", _tiles("wide"))
 case("step of 0", r"--step-size: 0 found, a number above 0 expected", _tiles("32", "--step-size=0"))
-case("tiles of a missing image", r"slide\.ome\.tif: No such file",
-     lambda c: (_tiles("32")(c), c.slide.image_path.unlink()))
+case(
+    "tiles of a missing image",
+    r"slide\.ome\.tif: No such file",
+    lambda c: (_tiles("32")(c), c.slide.image_path.unlink()),
+)
 
 
 def everything(folder: Path) -> dict[str, bytes | None]:
     """All that lies in a folder: an untouched destination leaves it as it was."""
-    return {
-        str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
-    }
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -346,8 +531,12 @@ def test_there_are_enough_cases():
 
 
 def run(*words: str, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c",
-               "import sys; from cellcutter.cli import main_cut_cells as m; sys.exit(m())", *words]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from cellcutter.cli import main_cut_cells as m; sys.exit(m())",
+        *words,
+    ]
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
@@ -377,15 +566,18 @@ def test_as_an_ordinary_user(tmp_path):
     def attempt() -> str:
         shutil.rmtree(tmp_path / "warm-warm", ignore_errors=True)
         words = [*warm, *slide.paths, str(work / "out.zarr")]
-        found = subprocess.run([sys.executable, "-c", AS_NOBODY, *words], capture_output=True,
-                               text=True)
+        found = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, *words], capture_output=True, text=True
+        )
         message = found.stderr.split("----\n")[-1]
         assert found.returncode == 2, found.stderr
         assert message.count("\n") == 1
         assert not list(work.iterdir())
         return message
 
-    assert re.search(r"out\.zarr: folder .*work is read-only, one that can be written to", attempt())
+    assert re.search(
+        r"out\.zarr: folder .*work is read-only, one that can be written to", attempt()
+    )
     work.chmod(0o777)
     for path in (slide.image_path, slide.labels_path, slide.table_path):
         path.chmod(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_combination(seed, tmp_path):
         "cache_size": 1 if (window or 20) < 40 and undivided < 1e5 else pick(rng, (None, 500)),
     }
     repeated = channels is not None and len(set(channels)) < len(channels)
-    with pytest.warns(match="more than once") if repeated else _nothing():
+    with pytest.warns(match="more than once") if repeated else nullcontext():
         result = cellcutter.cut_cells(*slide.paths, destination, **keywords)
 
     size = window or slides.largest_cell(labels, table["CellID"].to_numpy())
@@ -120,11 +121,3 @@ def test_combination(seed, tmp_path):
     left = {path.name for path in tmp_path.iterdir()}
     names = {"slide.ome.tif", "cell.tif", "cells.csv", destination.name}
     assert left == names | ({result.masks.name} if mask else set())
-
-
-class _nothing:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None

@@ -50,14 +50,29 @@ def check(path: Path, expected: np.ndarray, **attributes) -> Image:
 @pytest.mark.parametrize("layout", [{"tile": (32, 48)}, {"rowsperstrip": 7}, {}])
 @pytest.mark.parametrize(
     "compression",
-    [None, "zlib", "lzw", "packbits", "zstd", "lzma", "deflate", "png", "jpeg2000", "jpegxl",
-     "lerc", "webp"],
+    [
+        None,
+        "zlib",
+        "lzw",
+        "packbits",
+        "zstd",
+        "lzma",
+        "deflate",
+        "png",
+        "jpeg2000",
+        "jpegxl",
+        "lerc",
+        "webp",
+    ],
 )
 def test_every_lossless_compression(tmp_path, compression, layout):
     data = slides.pixels(RNG, (3, 100, 130), "uint8" if compression == "webp" else "uint16")
     options = {"photometric": "minisblack"}
     if compression == "webp":
-        data, options = np.moveaxis(data, 0, -1), {"photometric": "rgb", "compressionargs": {"lossless": True, "level": 100}}
+        data, options = (
+            np.moveaxis(data, 0, -1),
+            {"photometric": "rgb", "compressionargs": {"lossless": True, "level": 100}},
+        )
     elif compression == "jpeg2000":
         options["compressionargs"] = {"reversible": True, "level": 0}
     elif compression == "jpegxl":
@@ -69,35 +84,54 @@ def test_every_lossless_compression(tmp_path, compression, layout):
 @pytest.mark.parametrize("compression", ["jpeg", "webp", "jpegxl", "jpeg2000"])
 def test_lossy_compressions_of_rgb_are_as_tifffile_decodes_them(tmp_path, compression):
     data = slides.pixels(RNG, (90, 110, 3), "uint8")
-    tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", compression=compression,
-                     tile=(32, 32))
+    tifffile.imwrite(
+        tmp_path / "a.tif", data, photometric="rgb", compression=compression, tile=(32, 32)
+    )
     check(tmp_path / "a.tif", np.moveaxis(tifffile.imread(tmp_path / "a.tif"), -1, 0))
 
 
-@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
+)
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-@pytest.mark.parametrize("options", [{}, {"tile": (16, 16), "compression": "zlib"},
-                                     {"rowsperstrip": 5, "compression": "lzw"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"tile": (16, 16), "compression": "zlib"}, {"rowsperstrip": 5, "compression": "lzw"}],
+)
 def test_every_dtype_and_byte_order(tmp_path, dtype, byteorder, options):
     data = slides.pixels(RNG, (2, 50, 70), dtype)
-    tifffile.imwrite(tmp_path / "a.tif", data, byteorder=byteorder, photometric="minisblack",
-                     **options)
+    tifffile.imwrite(
+        tmp_path / "a.tif", data, byteorder=byteorder, photometric="minisblack", **options
+    )
     check(tmp_path / "a.tif", data)
 
 
 @pytest.mark.parametrize("predictor", ["horizontal", "floatingpoint"])
 def test_predictors(tmp_path, predictor):
     data = slides.pixels(RNG, (2, 50, 70), "f4" if predictor == "floatingpoint" else "u2")
-    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack", compression="zstd",
-                     predictor={"horizontal": 2, "floatingpoint": 3}[predictor], tile=(16, 32))
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        data,
+        photometric="minisblack",
+        compression="zstd",
+        predictor={"horizontal": 2, "floatingpoint": 3}[predictor],
+        tile=(16, 32),
+    )
     check(tmp_path / "a.tif", data)
 
 
 @pytest.mark.parametrize(
     ("axes", "shape"),
-    [("YX", (50, 60)), ("CYX", (3, 50, 60)), ("TCYX", (1, 3, 50, 60)), ("ZCYX", (1, 3, 50, 60)),
-     ("TZCYX", (1, 1, 3, 50, 60)), ("CYXS", (2, 50, 60, 3)), ("YXS", (50, 60, 3)),
-     ("TCZYX", (1, 3, 1, 50, 60))],
+    [
+        ("YX", (50, 60)),
+        ("CYX", (3, 50, 60)),
+        ("TCYX", (1, 3, 50, 60)),
+        ("ZCYX", (1, 3, 50, 60)),
+        ("TZCYX", (1, 1, 3, 50, 60)),
+        ("CYXS", (2, 50, 60, 3)),
+        ("YXS", (50, 60, 3)),
+        ("TCZYX", (1, 3, 1, 50, 60)),
+    ],
 )
 def test_axes_of_ome_tiff(tmp_path, axes, shape):
     data = slides.pixels(RNG, shape, "u1")
@@ -111,8 +145,9 @@ def test_axes_of_ome_tiff(tmp_path, axes, shape):
 def test_rgb_in_planes(tmp_path):
     data = slides.pixels(RNG, (3, 50, 60), "u1")
     for name, options in {"a": {}, "b": {"tile": (16, 16), "compression": "zlib"}}.items():
-        tifffile.imwrite(tmp_path / f"{name}.tif", data, photometric="rgb",
-                         planarconfig="separate", **options)
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", data, photometric="rgb", planarconfig="separate", **options
+        )
         image = check(tmp_path / f"{name}.tif", data)
         assert len(image.planes) == 3
 
@@ -126,8 +161,9 @@ def test_stack_without_channels_is_taken_as_channels_with_a_note(tmp_path):
 
 @pytest.mark.parametrize("axes", ["ZCYX", "TZYX", "TCYX"])
 def test_several_planes_or_times_are_refused(tmp_path, axes):
-    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((2, 3, 20, 20), "u2"),
-                     metadata={"axes": axes})
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", np.zeros((2, 3, 20, 20), "u2"), metadata={"axes": axes}
+    )
     with pytest.raises(ImageError, match="one time point and one focal plane expected"):
         open_image(tmp_path / "a.ome.tif")
 
@@ -159,8 +195,14 @@ def test_ome_tiff_of_several_files(tmp_path):
         "urn:uuid:00000000-0000-0000-0000-000000000001</UUID></TiffData></Pixels></Image></OME>"
     )
     for i in range(2):
-        tifffile.imwrite(tmp_path / f"c{i}.ome.tif", data[i], description=xml.format(own=i),
-                         metadata=None, photometric="minisblack", tile=(16, 16))
+        tifffile.imwrite(
+            tmp_path / f"c{i}.ome.tif",
+            data[i],
+            description=xml.format(own=i),
+            metadata=None,
+            photometric="minisblack",
+            tile=(16, 16),
+        )
     check(tmp_path / "c0.ome.tif", data, channel_names=("DNA", "CD3"))
     (tmp_path / "c1.ome.tif").unlink()
     with pytest.raises(ImageError, match=r"c0\.ome\.tif: 1 of 2 planes lie in files that were not"):
@@ -169,8 +211,13 @@ def test_ome_tiff_of_several_files(tmp_path):
 
 def test_imagej_hyperstack(tmp_path):
     data = slides.pixels(RNG, (3, 50, 60), "u2")
-    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, resolution=(2.0, 4.0),
-                     metadata={"axes": "CYX", "unit": "um", "Labels": ["DNA", "CD3", "CD8"]})
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        data,
+        imagej=True,
+        resolution=(2.0, 4.0),
+        metadata={"axes": "CYX", "unit": "um", "Labels": ["DNA", "CD3", "CD8"]},
+    )
     image = check(tmp_path / "a.tif", data, channel_names=("DNA", "CD3", "CD8"))
     assert (image.pixel_size.y, image.pixel_size.x, image.pixel_size.unit) == (0.25, 0.5, "µm")
 
@@ -179,8 +226,9 @@ def test_imagej_stack_described_by_its_first_page_alone(tmp_path):
     """The form that ImageJ gives stacks above 4 GB: one page, the others follow it."""
     data = slides.pixels(RNG, (5, 50, 60), "u2")
     description = "ImageJ=1.53\nimages=5\nchannels=5\nhyperstack=true\n"
-    tifffile.imwrite(tmp_path / "a.tif", data[0], description=description, metadata=None,
-                     byteorder=">")
+    tifffile.imwrite(
+        tmp_path / "a.tif", data[0], description=description, metadata=None, byteorder=">"
+    )
     with (tmp_path / "a.tif").open("ab") as file:
         file.write(data[1:].astype(">u2").tobytes())
     check(tmp_path / "a.tif", data)
@@ -194,9 +242,16 @@ def test_qptiff_names_its_biomarkers(tmp_path):
     data = slides.pixels(RNG, (2, 64, 64), "u1")
     with tifffile.TiffWriter(tmp_path / "a.qptiff") as tiff:
         for name, plane in zip(("DAPI", "CD3"), data, strict=True):
-            xml = f"<PerkinElmer-QPI-ImageDescription><Biomarker>{name}</Biomarker></PerkinElmer-QPI-ImageDescription>"
-            tiff.write(plane, description=xml, tile=(32, 32), metadata=None, software="PerkinElmer-QPI",
-                       photometric="minisblack")
+            root = "PerkinElmer-QPI-ImageDescription"
+            xml = f"<{root}><Biomarker>{name}</Biomarker></{root}>"
+            tiff.write(
+                plane,
+                description=xml,
+                tile=(32, 32),
+                metadata=None,
+                software="PerkinElmer-QPI",
+                photometric="minisblack",
+            )
     check(tmp_path / "a.qptiff", data, channel_names=("DAPI", "CD3"))
 
 
@@ -212,19 +267,36 @@ def test_tiles_that_were_never_written_are_zero(tmp_path):
     data[0, :32, :32] = 5
     tiles = (
         data[c, y : y + 32, x : x + 32] if data[c, y : y + 32, x : x + 32].any() else None
-        for c in range(2) for y in (0, 32) for x in (0, 32, 64)
+        for c in range(2)
+        for y in (0, 32)
+        for x in (0, 32, 64)
     )
-    tifffile.imwrite(tmp_path / "a.tif", tiles, shape=data.shape, dtype="u2", tile=(32, 32),
-                     compression="zlib", photometric="minisblack")
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        tiles,
+        shape=data.shape,
+        dtype="u2",
+        tile=(32, 32),
+        compression="zlib",
+        photometric="minisblack",
+    )
     check(tmp_path / "a.tif", data)
 
 
 def test_metadata_of_ome_xml(tmp_path):
     data = np.zeros((2, 20, 20), "u2")
     tifffile.imwrite(
-        tmp_path / "a.ome.tif", data, photometric="minisblack",
-        metadata={"axes": "CYX", "Channel": {"Name": ["DNA 1", "CD45"]}, "PhysicalSizeX": 0.65,
-                  "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.7, "PhysicalSizeYUnit": "µm"},
+        tmp_path / "a.ome.tif",
+        data,
+        photometric="minisblack",
+        metadata={
+            "axes": "CYX",
+            "Channel": {"Name": ["DNA 1", "CD45"]},
+            "PhysicalSizeX": 0.65,
+            "PhysicalSizeXUnit": "µm",
+            "PhysicalSizeY": 0.7,
+            "PhysicalSizeYUnit": "µm",
+        },
     )
     image = check(tmp_path / "a.ome.tif", data, channel_names=("DNA 1", "CD45"))
     assert (image.pixel_size.y, image.pixel_size.x, image.pixel_size.unit) == (0.7, 0.65, "µm")
@@ -241,15 +313,20 @@ def test_damaged_block_is_named(tmp_path):
     data = slides.pixels(RNG, (2, 64, 64), "u2")
     path = tmp_path / "a.tif"
     for compression in ("zlib", "lzw", "zstd"):
-        tifffile.imwrite(path, data, photometric="minisblack", tile=(32, 32),
-                         compression=compression)
+        tifffile.imwrite(
+            path, data, photometric="minisblack", tile=(32, 32), compression=compression
+        )
         with tifffile.TiffFile(path) as tiff:
-            offset, count = (t[3] for t in (tiff.pages[1].dataoffsets, tiff.pages[1].databytecounts))
+            offset, count = (
+                t[3] for t in (tiff.pages[1].dataoffsets, tiff.pages[1].databytecounts)
+            )
         with path.open("r+b") as file:
             file.seek(offset + 2)
             file.write(b"\xff" * (count - 2))
         with open_image(path) as image:
-            with pytest.raises(ImageError, match=r"a\.tif: channel 2, block at row 32, column 32: "):
+            with pytest.raises(
+                ImageError, match=r"a\.tif: channel 2, block at row 32, column 32: "
+            ):
                 image.read_block(1, 1, 1, np.empty((1, 32, 32), "u2"))
             image.read_block(1, 1, 0, np.empty((1, 32, 32), "u2"))
 
@@ -302,10 +379,15 @@ def ome_zarr(folder: Path, data: np.ndarray, axes: str, chunks, version: str, **
         for a in axes
     ]
     scale = [0.65 if a in "YX" else 1.0 for a in axes]
-    multiscales = [{
-        "version": version, "axes": axes_metadata,
-        "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}],
-    }]
+    multiscales = [
+        {
+            "version": version,
+            "axes": axes_metadata,
+            "datasets": [
+                {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+            ],
+        }
+    ]
     count = data.shape[axes.index("C")] if "C" in axes else 1
     omero = {"channels": [{"label": f"marker {i}"} for i in range(count)]}
     metadata = {"multiscales": multiscales, "omero": omero}
@@ -316,9 +398,14 @@ def ome_zarr(folder: Path, data: np.ndarray, axes: str, chunks, version: str, **
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 @pytest.mark.parametrize(
     ("axes", "shape", "chunks"),
-    [("YX", (70, 90), (32, 40)), ("CYX", (3, 70, 90), (1, 32, 40)),
-     ("CYX", (5, 70, 90), (2, 32, 40)), ("TCZYX", (1, 3, 1, 70, 90), (1, 1, 1, 70, 90)),
-     ("TCZYX", (1, 3, 1, 70, 90), (1, 3, 1, 16, 16)), ("ZCYX", (1, 2, 70, 90), (1, 2, 100, 100))],
+    [
+        ("YX", (70, 90), (32, 40)),
+        ("CYX", (3, 70, 90), (1, 32, 40)),
+        ("CYX", (5, 70, 90), (2, 32, 40)),
+        ("TCZYX", (1, 3, 1, 70, 90), (1, 1, 1, 70, 90)),
+        ("TCZYX", (1, 3, 1, 70, 90), (1, 3, 1, 16, 16)),
+        ("ZCYX", (1, 2, 70, 90), (1, 2, 100, 100)),
+    ],
 )
 def test_ome_zarr(tmp_path, version, axes, shape, chunks):
     data = slides.pixels(RNG, shape, "u2")

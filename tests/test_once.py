@@ -31,7 +31,9 @@ def reads(monkeypatch) -> dict[str, Counter]:
 def needed(slide: slides.Slide, size: int, block: tuple[int, int]) -> set[tuple[int, int]]:
     table = slide.table
     windows = around(table["Y_centroid"].to_numpy(), table["X_centroid"].to_numpy(), size)
-    return {tuple(b) for b in np.argwhere(needed_blocks(windows, slide.labels.shape, block)).tolist()}
+    return {
+        tuple(b) for b in np.argwhere(needed_blocks(windows, slide.labels.shape, block)).tolist()
+    }
 
 
 def dull_needed(slide: slides.Slide, size: int, block: tuple[int, int]) -> set[tuple[int, int]]:
@@ -60,14 +62,25 @@ def test_each_block_once(tmp_path, reads, caplog, order, cache_size, p, masked):
     elif order == "reversed":
         table = table.iloc[::-1].reset_index(drop=True)
     options = {"tile": (32, 32), "compression": "zlib"}
-    slide = slides.write(tmp_path, slides.pixels(rng, shape, "u2"), labels.astype("i4"), table,
-                         image_options=options, labels_options=options)
+    slide = slides.write(
+        tmp_path,
+        slides.pixels(rng, shape, "u2"),
+        labels.astype("i4"),
+        table,
+        image_options=options,
+        labels_options=options,
+    )
     assert slide.image.nbytes > 10 * 0.3 * 2**20
     size = 21
     caplog.set_level("INFO", "cellcutter")
     result = cellcutter.cut_cells(
-        *slide.paths, tmp_path / "out.zarr", window_size=size, mask_cells=masked,
-        cells_per_chunk=20, cache_size=cache_size, p=p,
+        *slide.paths,
+        tmp_path / "out.zarr",
+        window_size=size,
+        mask_cells=masked,
+        cells_per_chunk=20,
+        cache_size=cache_size,
+        p=p,
     )
     blocks = needed(slide, size, (32, 32))
     assert blocks == dull_needed(slide, size, (32, 32))
