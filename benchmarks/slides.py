@@ -129,6 +129,7 @@ def make_labels(rng: np.random.Generator, spec: SlideSpec) -> NDArray[np.int32]:
 def make_intensities(rng: np.random.Generator, spec: SlideSpec, cells: int) -> NDArray[np.float32]:
     """Return each cell's mean signal, (channels, cells + 1); number 0 is the background."""
     positive = rng.random((spec.channels, cells + 1)) < rng.uniform(0.1, 0.9, (spec.channels, 1))
+    positive[0] = True  # every cell has DNA
     signal = np.where(positive, rng.lognormal(7.0, 0.6, positive.shape), 120.0)
     signal[:, 0] = 60.0
     return signal.astype(np.float32)

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 import zarr
 
+import cellcutter
 from cellcutter.errors import ImageError
 from cellcutter.image import Image
 from cellcutter.sources import open_image
@@ -447,3 +448,17 @@ def test_folder_that_is_no_ome_zarr(tmp_path):
     zarr.open_group(tmp_path / "b.zarr", mode="w")
     with pytest.raises(ImageError, match="without multiscales found"):
         open_image(tmp_path / "b.zarr")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_ome_zarr_as_image_and_labels(tmp_path, version):
+    slide = slides.simple(tmp_path)
+    image = ome_zarr(tmp_path / "image.zarr", slide.image, "CYX", (2, 40, 50), version)
+    labels = ome_zarr(image / "labels" / "cell", slide.labels.astype("i4"), "YX", (64, 64), version)
+    cellcutter.cut_cells(image, labels, slide.table_path, tmp_path / "out.zarr", mask_cells=True)
+    store = zarr.open(tmp_path / "out.zarr", mode="r")
+    expected, _ = slides.expected(
+        slide.image, slide.labels, slide.table, store.shape[-1], mask=True
+    )
+    np.testing.assert_array_equal(store[:], expected)
+    assert store.attrs["cellcutter"]["channels"][2] == {"number": 3, "name": "marker 2"}
