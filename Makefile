@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+SIZE := quick
+PEER :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench clean
@@ -26,6 +28,9 @@ check: $(READY)  ## Lint, check the format, the types and the layers
 
 test: check  ## Run all checks and all tests
 	$(BIN)/python -m pytest
+
+bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
+	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,88 @@ def write_project(folder: Path, spec: SlideSpec, method: str = "unmicst") -> dic
             + [(i + 1, i // 4 + 1, name) for i, name in enumerate(spec.markers)]
         )
     write_table(paths["table"], spec, labels, intensity)
+    return paths
+
+
+def write_sparse_project(
+    folder: Path, spec: SlideSpec, patch: int, number: int, method: str = "unmicst"
+) -> dict[str, Path]:
+    """Write a huge slide that is empty but for some patches of tissue, the same each.
+
+    Empty tiles have neither offset nor bytes, so the files are small; image and labels are of
+    the size of `spec` all the same.
+
+    Parameters
+    ----------
+    patch : int
+        Height and width of a patch in tiles.
+    number : int
+        Number of patches, along the diagonal.
+    """
+    small = replace(spec, height=patch * spec.tile, width=patch * spec.tile, name="patch")
+    paths = {
+        "image": folder / "registration" / f"{spec.name}.ome.tif",
+        "labels": folder / "segmentation" / f"{method}-{spec.name}" / "cell.ome.tif",
+        "table": folder / "quantification" / f"{spec.name}--{method}_cell.csv",
+    }
+    if all(path.exists() for path in paths.values()):
+        return paths
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(spec.seed)
+    labels = make_labels(rng, small)
+    cells = int(labels.max())
+    tiles = list(_tiles(small, labels, make_intensities(rng, small, cells), rng))
+    step = (-(-spec.height // spec.tile) - patch) // max(1, number - 1)
+    corners = [i * step for i in range(number)]
+
+    def spread(channel: int, shift: int) -> Iterator[Any]:
+        across = -(-spec.width // spec.tile)
+        for row in range(-(-spec.height // spec.tile)):
+            which = next((i for i, c in enumerate(corners) if c <= row < c + patch), None)
+            for col in range(across):
+                if which is None or not corners[which] <= col < corners[which] + patch:
+                    yield None
+                    continue
+                y, x = row - corners[which], col - corners[which]
+                if not shift:
+                    yield tiles[(channel * patch + y) * patch + x]
+                    continue
+                part = labels[y * spec.tile :, x * spec.tile :][: spec.tile, : spec.tile]
+                yield np.where(part, part + which * shift, 0).astype(np.int32)
+
+    options: dict[str, Any] = {
+        "tile": (spec.tile, spec.tile),
+        "compression": spec.compression,
+        "photometric": "minisblack",
+    }
+    shape = (spec.height, spec.width)
+    with tifffile.TiffWriter(paths["image"], bigtiff=True, ome=True) as tiff:
+        each = chain.from_iterable(spread(channel, 0) for channel in range(spec.channels))
+        tiff.write(
+            each,
+            shape=(spec.channels, *shape),
+            dtype=np.uint16,
+            metadata={"axes": "CYX"},
+            **options,
+        )
+    with tifffile.TiffWriter(paths["labels"], bigtiff=True, ome=True) as tiff:
+        tiff.write(
+            spread(0, cells), shape=shape, dtype=np.int32, metadata={"axes": "YX"}, **options
+        )
+    flat = labels.reshape(-1)
+    area = np.maximum(np.bincount(flat, minlength=cells + 1), 1)
+    y, x = (
+        np.bincount(flat, np.broadcast_to(axis, labels.shape).reshape(-1), cells + 1) / area
+        for axis in (np.arange(len(labels))[:, None], np.arange(len(labels))[None])
+    )
+    found = np.unique(flat)[1:].tolist()
+    with paths["table"].open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["CellID", "X_centroid", "Y_centroid"])
+        for i, corner in enumerate(corners):
+            origin = corner * spec.tile
+            out.writerows((c + i * cells, x[c] + origin, y[c] + origin) for c in found)
     return paths
 
 
