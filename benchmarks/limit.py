@@ -127,7 +127,7 @@ def decoding(path: Path, windows: NDArray[np.int64] | None, channels: list[int])
     with tifffile.TiffFile(path) as tiff:
         level = tiff.series[0].levels[0]
         pages: list[Any] = list(level.pages)
-        key = level.keyframe
+        key: Any = level.keyframe
         decode = decoders[int(key.compression)]
         shape = (key.tilelength, key.tilewidth) if key.is_tiled else key.shape
         nbytes = math.prod(shape) * key.dtype.itemsize
@@ -168,7 +168,7 @@ def run_encoding(store: Path, threads: int) -> float:
     nbytes = math.prod(metadata["chunks"]) * typesize
     memory = threading.local()
 
-    def encode(content: bytes) -> None:
+    def encode(content: bytes | bytearray) -> None:
         if not hasattr(memory, "out"):
             memory.out = bytearray(nbytes + 1024)
         imagecodecs.blosc_encode(
