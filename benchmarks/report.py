@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +83,20 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def plot(chosen: Sequence[Case], results: Results) -> str:
-    """Return bars of seconds, on a logarithmic-free scale for each case, as SVG."""
+    """Return bars of seconds, to a scale of its own for each case, as SVG."""
     rows, left, width, height = [], 190, 460, 0
     for case in chosen:
         seconds = {who: median(results[case.name][who], "seconds") for who in COLOURS}
-        longest = max(value for value in seconds.values() if value is not None)
+        longest = max((value for value in seconds.values() if value is not None), default=1.0)
+        name = f'text-anchor="end">{escape(case.name)}</text>'
+        rows.append(f'<text x="{left - 8}" y="{height + 14}" {name}')
         for who, value in seconds.items():
             if value is None:
                 continue
+            bar = width * value / longest
             rows.append(
-                f'<rect x="{left}" y="{height + 4}" width="{width * value / longest:.1f}" height="11" '
-                f'fill="{COLOURS[who]}"/><text x="{left + width * value / longest + 5:.1f}" '
+                f'<rect x="{left}" y="{height + 4}" width="{bar:.1f}" height="11" '
+                f'fill="{COLOURS[who]}"/><text x="{left + bar + 5:.1f}" '
                 f'y="{height + 13}" class="small">{value:.2f} s</text>'
             )
             height += 14
