@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from cellcutter.config import DEFAULT_CACHE_SIZE, DEFAULT_CHUNK_SIZE, Parser
+from cellcutter.config import COMPRESSIONS, DEFAULT_CACHE_SIZE, DEFAULT_CHUNK_SIZE, Parser
 from cellcutter.errors import InputError
 from cellcutter.progress import ProgressReport
 from cellcutter.version import __version__
@@ -144,6 +144,13 @@ def _add_shared(parser: Parser, what: str) -> None:
         "if that is less)",
     )
     add("--save-metadata", metavar="CSV", help=f"write the {what}s' windows to this file too")
+    add(
+        "--compression",
+        choices=COMPRESSIONS,
+        default="default",
+        help="how chunks are compressed: fast is quicker to write and to read, small takes "
+        "longer (default: %(default)s)",
+    )
     add(
         "--params",
         metavar="YAML",

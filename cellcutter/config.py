@@ -21,6 +21,7 @@ from cellcutter.errors import SettingsError
 
 MB = 1024 * 1024
 DEFAULT_CHUNK_SIZE = 32
+COMPRESSIONS = ("default", "fast", "small", "none")
 DEFAULT_CACHE_SIZE = 10 * 1024
 
 
@@ -49,6 +50,8 @@ class Settings:
         CSV file with a column marker_name.
     save_metadata : path, optional
         CSV file to be written.
+    compression : str
+        One of `COMPRESSIONS`.
 
     Raises
     ------
@@ -65,11 +68,17 @@ class Settings:
     channels: Sequence[int | str] | None = None
     markers: str | os.PathLike[str] | None = None
     save_metadata: str | os.PathLike[str] | None = None
+    compression: str = "default"
 
     def __post_init__(self) -> None:
         if self.chunk_size is not None and self.per_chunk is not None:
             raise SettingsError(
                 "--chunk-size and the number per chunk found together, one of them expected"
+            )
+        if self.compression not in COMPRESSIONS:
+            known = ", ".join(COMPRESSIONS)
+            raise SettingsError(
+                f"--compression: {self.compression!r} found, one of {known} expected"
             )
         _positive("-p", self.threads)
         _positive("--chunk-size", self.chunk_size)

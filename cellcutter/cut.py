@@ -54,6 +54,7 @@ def cut_cells(
     cells_per_chunk: int | None = None,
     cache_size: float | None = None,
     save_metadata: Name | None = None,
+    compression: Literal["default", "fast", "small", "none"] = "default",
     p: int | None = None,
     z: bool = False,
     force: bool = False,
@@ -93,6 +94,8 @@ def cut_cells(
         Memory for pixels in MB: 10240, or half of what is available if that is less.
     save_metadata : path, optional
         CSV file of the windows to be written.
+    compression : "default", "fast", "small" or "none"
+        How chunks are compressed: docs/performance.md has what each costs.
     p : int, optional
         Threads; by default the CPUs this process may use.
     z : bool
@@ -114,7 +117,16 @@ def cut_cells(
         Writing failed.
     """
     settings = Settings(
-        p, z, force, chunk_size, cells_per_chunk, cache_size, channels, markers, save_metadata
+        p,
+        z,
+        force,
+        chunk_size,
+        cells_per_chunk,
+        cache_size,
+        channels,
+        markers,
+        save_metadata,
+        compression,
     )
     check_window("--window-size", window_size)
     if on_missing not in ("error", "warn"):
@@ -168,6 +180,7 @@ def cut_tiles(
     tiles_per_chunk: int | None = None,
     cache_size: float | None = None,
     save_metadata: Name | None = None,
+    compression: Literal["default", "fast", "small", "none"] = "default",
     p: int | None = None,
     z: bool = False,
     force: bool = False,
@@ -186,7 +199,7 @@ def cut_tiles(
         grid starts at (0, 0) and goes row by row, with a tile for every start in the image.
     step_size : int, optional
         Distance of two starts in pixels; `window_size` where not given.
-    channels, markers, chunk_size, cache_size, save_metadata, p, z, force, progress
+    channels, markers, chunk_size, cache_size, save_metadata, compression, p, z, force, progress
         As for :func:`cut_cells`.
     tiles_per_chunk : int, optional
         Instead of `chunk_size`.
@@ -203,7 +216,16 @@ def cut_tiles(
         Writing failed.
     """
     settings = Settings(
-        p, z, force, chunk_size, tiles_per_chunk, cache_size, channels, markers, save_metadata
+        p,
+        z,
+        force,
+        chunk_size,
+        tiles_per_chunk,
+        cache_size,
+        channels,
+        markers,
+        save_metadata,
+        compression,
     )
     check_window("WINDOW_SIZE", window_size)
     check_window("--step-size", step_size)

@@ -90,6 +90,15 @@ class Image(Protocol):
             The block is damaged.
         """
 
+    def empty_blocks(self, plane: int) -> NDArray[np.bool_]:
+        """Tell which blocks were never written and so are zero, without reading them.
+
+        Returns
+        -------
+        bool array of shape (block rows, block columns)
+            False where it is not known.
+        """
+
     def close(self) -> None:
         """Close the files."""
 

@@ -96,15 +96,12 @@ def survey(
     image_shape = labels.shape[1:]
     grid = grid_for(image_shape, labels.block_shape, 1, _area(labels, threads, memory))
     tally = _Tally(labels, ids, boxes=windows is None)
-    block_rows, block_cols = (
-        -(-length // block) for length, block in zip(image_shape, labels.block_shape, strict=True)
-    )
-    every = np.ones((block_rows, block_cols), bool)
+    every = ~labels.empty_blocks(0)
     if windows is None:
         _scan(tally, labels, grid, every, threads, memory, advance)
         return Survey(tally.present, tally.largest())
     near = needed_blocks(windows, image_shape, grid.block_shape)
-    _scan(tally, labels, grid, near, threads, memory, advance)
+    _scan(tally, labels, grid, every & near, threads, memory, advance)
     if not tally.present.all():
         _scan(tally, labels, grid, every & ~near, threads, memory, advance)
     return Survey(tally.present, 0)

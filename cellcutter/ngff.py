@@ -118,6 +118,11 @@ class OmeZarrImage:
         order = [a for a in range(pixels.ndim) if a not in order] + order
         out[...] = pixels.transpose(order).reshape(out.shape)
 
+    def empty_blocks(self, plane: int) -> NDArray[np.bool_]:  # noqa: ARG002 - of the interface
+        """Return all False: what zarr has no chunk of it tells only when it is read."""
+        rows, cols = (-(-n // b) for n, b in zip(self.shape[1:], self.block_shape, strict=True))
+        return np.zeros((rows, cols), bool)
+
     def close(self) -> None:
         """Close nothing: each chunk's file is open only while it is read."""
 

@@ -263,46 +263,53 @@ def _through_scratch(visit: _Visit, threads: int) -> Iterator[Plan]:
     job = visit.job
     if len(job.windows) <= job.cells_per_chunk:
         return
-    when = visit.times(image=True, labels=False)
-    order = image_order(visit.image, when)
-    places = scratch_places(order, job.cells_per_chunk)
+    image = _ImageOrder.of(visit.image, visit.times(image=True, labels=False))
+    places = scratch_places(image.order, job.cells_per_chunk)
+    labels = visit.labels and _ImageOrder.of(visit.labels, visit.times(image=False, labels=True))
     reading = threads * visit.worker_nbytes(threads)
-    encoding = threads * (job.chunk_nbytes + _encoding_nbytes(job) + job.chunk_nbytes)
-    for nbytes in SCRATCH_BUFFERS:
-        masks = _mask_walks(visit, places, nbytes)
-        for share in _halvings(len(job.image.planes)):
-            walks = masks + tuple(
-                _scratch_walk(
-                    job.all_planes[i : i + share],
-                    order,
-                    when,
-                    places,
-                    nbytes,
-                    job.cell_nbytes(job.all_planes[i : i + share]),
-                )
-                for i in range(0, len(job.image.planes), share)
-            )
+    encoding = threads * (2 * job.chunk_nbytes + _encoding_nbytes(job))
+    planes = job.all_planes
+    for share in _halvings(len(planes)):
+        parts = [planes[i : i + share] for i in range(0, len(planes), share)]
+        for nbytes in SCRATCH_BUFFERS:
+            walks = [
+                image.walk(part, job.cell_nbytes(part), nbytes, places, threads) for part in parts
+            ]
+            if labels:
+                walks.append(labels.walk(range(0), job.mask_nbytes, nbytes, places, threads))
             held = max(walk.buffers * walk_buffer_nbytes(job, walk) for walk in walks)
             memory = max(reading + held, encoding)
             yield Plan(
-                threads, visit.batch(threads), visit.image, visit.labels, walks, places, memory
+                threads,
+                visit.batch(threads),
+                visit.image,
+                visit.labels,
+                tuple(walks),
+                places,
+                memory,
             )
 
 
-def _mask_walks(visit: _Visit, places: Ints, nbytes: int) -> tuple[Walk, ...]:
-    if visit.labels is None:
-        return ()
-    when = visit.times(image=False, labels=True)
-    order = image_order(visit.labels, when)
-    return (_scratch_walk(range(0), order, when, places, nbytes, visit.job.mask_nbytes),)
+@dataclass(frozen=True)
+class _ImageOrder:
+    """Windows in an order in which few buffers are open at once, and when they are touched."""
 
+    order: Ints
+    when: Times
 
-def _scratch_walk(
-    planes: range, order: Ints, when: Times, places: Ints, nbytes: int, cell_nbytes: int
-) -> Walk:
-    capacity = max(1, min(len(order), nbytes // cell_nbytes))
-    groups = groups_of(by_place(order, capacity, places), capacity)
-    return Walk(planes, not planes, groups, open_at_once(when, groups))
+    @classmethod
+    def of(cls, layer: Touches, when: Times) -> _ImageOrder:
+        return cls(image_order(layer, when), when)
+
+    def walk(
+        self, planes: range, cell_nbytes: int, nbytes: int, places: Ints, threads: int
+    ) -> Walk:
+        """Plan a walk of some planes, or of the masks where there are none, and its buffers."""
+        capacity = max(1, min(len(self.order), nbytes // cell_nbytes))
+        groups = groups_of(by_place(self.order, capacity, places), capacity)
+        writing = threads + 1  # buffers that are written while the walk goes on
+        buffers = min(open_at_once(self.when, groups) + writing, groups.number)
+        return Walk(planes, not planes, groups, buffers)
 
 
 def walk_buffer_nbytes(job: Job, walk: Walk) -> int:

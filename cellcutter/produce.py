@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -302,11 +303,18 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
     with ExitStack() as stack:
         stages = {name: stack.enter_context(publish.staging(name)) for name in target.names}
         stage = stages[target.destination]
+        compression = production.settings.compression
         writer = StoreWriter(
-            stage.folder / "store", layout, production.attributes(("channel", *_axes(production)))
+            stage.folder / "store",
+            layout,
+            production.attributes(("channel", *_axes(production))),
+            compression,
         )
         mask_writer = mask_layout and StoreWriter(
-            stage.folder / "masks", mask_layout, production.attributes(_axes(production))
+            stage.folder / "masks",
+            mask_layout,
+            production.attributes(_axes(production)),
+            compression,
         )
 
         def sink(index: int, pixels: Pixels, masks: Masks | None) -> None:
@@ -315,6 +323,8 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
                 mask_writer.write(index, masks)
             writer.write(index, pixels)
 
+        # the table is written while threads decode and encode
+        table = stack.enter_context(ThreadPoolExecutor(1)).submit(production.table)
         carry_out(
             plan,
             job,
@@ -326,8 +336,8 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
         if target.metadata:
             stages[target.metadata].new.write_text(production.metadata(), encoding="utf-8")
         if mask_writer and target.masks:
-            _finish(mask_writer, production, stages[target.masks].new)
-        _finish(writer, production, stages[target.destination].new)
+            _finish(mask_writer, production, table.result(), stages[target.masks].new)
+        _finish(writer, production, table.result(), stage.new)
         for name in target.names:
             stages[name].publish()
     seconds = time.monotonic() - production.started
@@ -349,10 +359,9 @@ def _axes(production: Production) -> tuple[str, ...]:
     return production.subject.kind, "y", "x"
 
 
-def _finish(writer: StoreWriter, production: Production, new: Path) -> None:
+def _finish(writer: StoreWriter, production: Production, table: str, new: Path) -> None:
     """Add the table, make sure that the store is whole, and put it where it is published from."""
-    subject = production.subject
-    (writer.folder / subject.table).write_text(production.table(), encoding="utf-8")
+    (writer.folder / production.subject.table).write_text(table, encoding="utf-8")
     writer.check()
     if production.settings.zip_store:
         zip_folder(writer.folder, new)

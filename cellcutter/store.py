@@ -23,12 +23,18 @@ from numpy.typing import DTypeLike, NDArray
 
 from cellcutter.errors import DestinationError, SettingsError
 
-# Blosc (https://www.blosc.org) as numcodecs registers it, which zarr-python 2 and 3 read as they
-# are.
-BLOSC = {"cname": "zstd", "clevel": 1, "shuffle": numcodecs.Blosc.SHUFFLE, "blocksize": 1 << 20}
+# Blosc (https://www.blosc.org) as numcodecs registers it, read by zarr-python 2 and 3 as they are.
+# docs/performance.md has the measurements that these were chosen by.
+CODECS: dict[str, dict[str, Any] | None] = {
+    "default": {"cname": "zstd", "clevel": 1, "shuffle": 1, "blocksize": 2 << 20},
+    "fast": {"cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0},
+    "small": {"cname": "zstd", "clevel": 2, "shuffle": 1, "blocksize": 2 << 20},
+    "none": None,
+}
 # The largest buffer that Blosc 1 takes (BLOSC_MAX_BUFFERSIZE) and its overhead
 # (BLOSC_MAX_OVERHEAD).
 BLOSC_OVERHEAD = 16
+Buffer = bytes | bytearray | memoryview
 LARGEST_CHUNK = 2**31 - 1 - BLOSC_OVERHEAD
 
 
@@ -79,11 +85,16 @@ class StoreWriter:
     layout : Layout
     attributes : mapping
         Attributes of the array, fit for JSON.
+    compression : str
+        A key of `CODECS`.
     """
 
-    def __init__(self, folder: Path, layout: Layout, attributes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, layout: Layout, attributes: Mapping[str, Any], compression: str
+    ) -> None:
         self.folder = folder
         self.layout = layout
+        self._codec = CODECS[compression]
         self._sizes: dict[int, int] = {}
         self._memory = threading.local()
         zarr.create_array(
@@ -92,7 +103,7 @@ class StoreWriter:
             chunks=layout.chunks,
             dtype=layout.dtype,
             fill_value=layout.dtype.type(0),
-            compressors=numcodecs.Blosc(**BLOSC),
+            compressors=None if self._codec is None else numcodecs.Blosc(**self._codec),
             zarr_format=2,
             attributes=dict(attributes),
         )
@@ -110,19 +121,25 @@ class StoreWriter:
         index : int
         chunk : array of shape ``layout.chunks``, C-contiguous
         """
-        out = self._scratch()
-        encoded = imagecodecs.blosc_encode(
-            chunk,  # type: ignore[arg-type]  # any buffer will do
-            level=BLOSC["clevel"],
-            compressor=BLOSC["cname"],
-            shuffle=BLOSC["shuffle"],
-            typesize=self.layout.dtype.itemsize,
-            blocksize=BLOSC["blocksize"],
-            numthreads=1,
-            out=out,
-        )
+        encoded = self._encode(chunk)
         (self.folder / self.layout.key(index)).write_bytes(encoded)
         self._sizes[index] = len(encoded)
+
+    def _encode(self, chunk: NDArray[np.generic]) -> Buffer:
+        """Return the content of a chunk's file, good until this thread encodes the next."""
+        if self._codec is None:
+            return chunk.reshape(-1).view(np.uint8).data
+        encoded: Buffer = imagecodecs.blosc_encode(
+            chunk,  # type: ignore[arg-type]  # any buffer will do
+            level=self._codec["clevel"],
+            compressor=self._codec["cname"],
+            shuffle=self._codec["shuffle"],
+            typesize=self.layout.dtype.itemsize,
+            blocksize=self._codec["blocksize"],
+            numthreads=1,
+            out=self._scratch(),
+        )
+        return encoded
 
     def check(self) -> None:
         """Make sure that every chunk is there as it was written.

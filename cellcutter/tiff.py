@@ -262,6 +262,17 @@ class TiffImage:
                 f"column {col * self.block_shape[1]}: {reason} found, undamaged data expected"
             ) from error
 
+    def empty_blocks(self, plane: int) -> NDArray[np.bool_]:
+        """Tell which blocks have no bytes, see :meth:`cellcutter.image.Image.empty_blocks`."""
+        rows, cols = (-(-n // b) for n, b in zip(self.shape[1:], self.block_shape, strict=True))
+        where = self._planes[plane]
+        if where.raw or self._nodata:
+            return np.zeros((rows, cols), bool)
+        part = slice(where.first, where.first + rows * cols)
+        written = np.asarray(where.offsets[part]) * np.asarray(where.counts[part]) != 0
+        empty: NDArray[np.bool_] = ~written.reshape(rows, cols)
+        return empty
+
     def _read_rows(self, plane: _Plane, row: int, out: NDArray[np.generic]) -> None:
         _, height, width = out.shape
         offset = plane.offsets[0] + row * self.block_shape[0] * self._row_nbytes

@@ -346,6 +346,7 @@ flags(
     "--chunk-size=9000",
 )
 flags("unknown flag", r"unrecognized arguments: --window", "--windows=3")
+flags("unknown compression", r"--compression: invalid choice: 'best'", "--compression=best")
 flags("unknown choice", r"--on-missing: invalid choice: 'skip'", "--on-missing=skip")
 flags(
     "markers missing",

@@ -97,6 +97,7 @@ def test_combination(seed, tmp_path):
         "channels": channels,
         "cells_per_chunk": per_chunk,
         "z": destination.suffix == ".zip",
+        "compression": pick(rng, ("default", "default", "fast", "small", "none")),
         "p": int(rng.integers(1, 4)),
         "cache_size": 1 if (window or 20) < 40 and undivided < 1e5 else pick(rng, (None, 500)),
     }

@@ -228,7 +228,8 @@ def test_help_and_version(command, tmp_path):
 def test_help_names_every_flag(tmp_path):
     flags = (
         "-p -z -f --force --window-size --mask-cells --chunk-size --cells-per-chunk --cache-size "
-        "--channels --markers --save-metadata --on-missing --params -v --verbose --version"
+        "--channels --markers --compression --save-metadata --on-missing --params "
+        "-v --verbose --version"
     )
     shown = shell("cut_cells --help", tmp_path).stdout
     assert all(re.search(rf"(?<![\w-]){flag}(?![\w-])", shown) for flag in flags.split())

@@ -124,3 +124,27 @@ def test_interleaved_channels_are_decoded_together(tmp_path, reads):
     size = slides.largest_cell(labels, table["CellID"].to_numpy())
     expected, _ = slides.expected(slide.image[[2, 0]], labels, table, size)
     np.testing.assert_array_equal(slides.open_store(tmp_path / "out.zarr")[:], expected)
+
+
+def test_blocks_that_were_never_written_are_not_searched_for_cells(tmp_path, reads):
+    """A default window needs all labels, but not those of which there is nothing to read."""
+    import tifffile
+
+    slide = slides.simple(tmp_path, shape=(1, 128, 160), number=4)
+    labels = np.zeros((128, 160), "i4")
+    labels[3:9, 4:7], labels[70:72, 100:130] = 1, 2
+    slide.table.iloc[:2].assign(
+        CellID=[1, 2], Y_centroid=[6.0, 71.0], X_centroid=[5.0, 115.0]
+    ).to_csv(slide.table_path, index=False)
+    blocks = [labels[y : y + 32, x : x + 32] for y in range(0, 128, 32) for x in range(0, 160, 32)]
+    tifffile.imwrite(
+        slide.labels_path,
+        (b if b.any() else None for b in blocks),
+        shape=labels.shape,
+        dtype=labels.dtype,
+        tile=(32, 32),
+        compression="zlib",
+    )
+    result = cellcutter.cut_cells(*slide.paths, tmp_path / "out.zarr")
+    assert result.shape[-1] == 30
+    assert reads["cell.tif"] == Counter((0, row, col) for row, col in ((0, 0), (2, 3), (2, 4)))

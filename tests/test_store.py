@@ -104,6 +104,29 @@ def test_read_by_zarr_python_2(zarr2, tmp_path, z, dtype):
     np.testing.assert_array_equal(np.load(copies[1]), expected_masks)
 
 
+@pytest.mark.parametrize(
+    ("compression", "codec"),
+    [("default", ("zstd", 1)), ("fast", ("lz4", 5)), ("small", ("zstd", 2)), ("none", None)],
+)
+@pytest.mark.parametrize("z", [False, True])
+def test_compressions(zarr2, tmp_path, compression, codec, z):
+    slide = slides.simple(tmp_path)
+    destination = tmp_path / ("out.zarr.zip" if z else "out.zarr")
+    cellcutter.cut_cells(
+        *slide.paths, destination, window_size=9, cells_per_chunk=7, z=z, compression=compression
+    )
+    array = slides.open_store(destination)
+    expected, _ = slides.expected(slide.image, slide.labels, slide.table, 9)
+    np.testing.assert_array_equal(array[:], expected)
+    found = [(c.cname, c.clevel) for c in array.compressors]
+    assert found == ([] if codec is None else [codec])
+    script = "import sys, zarr; print(zarr.open(sys.argv[1], mode='r')[...].sum())"
+    done = subprocess.run(
+        [zarr2, "-W", "error", "-c", script, destination], check=True, capture_output=True
+    )
+    assert int(done.stdout) == int(expected.sum())
+
+
 def test_format_and_chunks(slide, tmp_path):
     result = cellcutter.cut_cells(*slide.paths, tmp_path / "out.zarr", cells_per_chunk=7)
     array = zarr.open(tmp_path / "out.zarr", mode="r")
