@@ -8,6 +8,7 @@ it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import os
@@ -132,7 +133,10 @@ def _remove_leftovers(name: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             continue
         with lock:
-            if not _hold(lock.fileno()):
+            free = _hold(lock.fileno())
+            if free is None:  # nobody can tell: leave it alone
+                continue
+            if not free:
                 raise DestinationError(
                     f"{name}: another run is writing to it ({folder.name}), none expected"
                 )
@@ -142,10 +146,17 @@ def _remove_leftovers(name: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _hold(descriptor: int) -> bool:
-    """Lock a file until it is closed; tell whether nobody else holds it."""
+def _hold(descriptor: int) -> bool | None:
+    """Lock a file until it is closed; tell whether nobody else holds it.
+
+    None on file systems without locks, such as Lustre where it is mounted without them.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            return None
+        raise
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellcutter import cli
+from cellcutter import cli, publish
 from tests import slides
 
 COMMAND = [
@@ -142,6 +143,20 @@ def test_old_store_is_there_until_the_new_one_is_whole(slide, tmp_path, old):
     finish(process)
     assert process.returncode == 0
     check(slide, tmp_path / "out.zarr")
+
+
+def test_file_system_without_locks(slide, tmp_path, monkeypatch):
+    """Work goes on; a folder of which nobody can tell whether it is in use stays."""
+
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(publish.fcntl, "flock", flock)
+    left = tmp_path / ".out.zarr.cellcutter-0123abcd"
+    left.mkdir()
+    (left / "lock").touch()
+    assert cli.main_cut_cells([*slide.paths, str(tmp_path / "out.zarr")]) == 0
+    assert {p.name for p in tmp_path.iterdir()} == {left.name, "out.zarr"}
 
 
 def test_two_runs_to_one_destination(slide, tmp_path, capfd):
