@@ -83,10 +83,9 @@ def main() -> None:
     """Print a table for each store."""
     for path in map(Path, sys.argv[1:]):
         array = zarr.open_array(path, mode="r")
-        pixels = np.ascontiguousarray(array[:, : max(1, (32 << 20) // array[:, :1].nbytes)])
-        print(
-            f"\n{path.name}: {array.dtype}, {array.shape[0]} channels, {pixels.nbytes / 1e6:.1f} MB\n"
-        )
+        cells = max(1, (32 << 20) * array.shape[1] // array.nbytes)
+        pixels: NDArray[np.generic] = np.ascontiguousarray(array[:, :cells])
+        print(f"\n{path.name}: {array.dtype}, {array.shape[0]} channels\n")
         print("| codec | shuffle | block | ratio | encode MB/s | decode MB/s |")
         print("| --- | --- | --- | --: | --: | --: |")
         print("\n".join(rows(pixels)))

@@ -21,9 +21,10 @@ class Run:
     seconds, cpu_seconds : float
         CPU seconds are user and system time of the command and its children.
     peak_mb : float
-        Largest memory of the process tree in MB: the sum over its processes of the proportional
-        set size (Pss of proc(5), in which shared pages count once), looked at every 20 ms. The
-        peak that wait4(2) tells would not do: a child begins with that of its parent.
+        Largest memory of the process tree in MB, looked at every 50 ms: of one process the peak
+        that the kernel keeps (VmHWM of proc(5)), of several the sum of the proportional set
+        sizes (Pss, in which shared pages count once; it is dear to look at). The peak that
+        wait4(2) tells would not do: a child begins with that of its parent.
     message : str
         Its last line on stderr.
     """
@@ -66,8 +67,14 @@ class _Peak(threading.Thread):
         self.kilobytes = 0
 
     def run(self) -> None:
-        while not self._stopped.wait(0.02):
-            self.kilobytes = max(self.kilobytes, sum(map(_pss, _tree(self._root))))
+        while not self._stopped.wait(0.05):
+            tree = _tree(self._root)
+            now = (
+                sum(_field(process, "smaps_rollup", "Pss:") for process in tree)
+                if len(tree) > 1
+                else _field(self._root, "status", "VmHWM:")
+            )
+            self.kilobytes = max(self.kilobytes, now)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -85,9 +92,10 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _pss(process: int) -> int:
+def _field(process: int, file: str, name: str) -> int:
+    """Return a figure in kB of a file of proc(5), 0 where the process is gone."""
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
