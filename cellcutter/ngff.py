@@ -6,6 +6,7 @@ the first dataset of the first multiscale, which has the full resolution.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
@@ -59,6 +60,9 @@ class OmeZarrImage:
         if not isinstance(array, zarr.Array):
             raise ImageError(f"{self.path}: {dataset['path']} is no array, an array expected")
         self._array = array
+        self._folder = Path(str(array.store_path).removeprefix("file://"))
+        compressors = [] if array.shards else list(array.compressors)
+        self._blosc = bool(compressors) and "blosc" in type(compressors[-1]).__name__.lower()
         names = "".join(_axis_name(axis) for axis in multiscale.get("axes", "TCZYX"[-array.ndim :]))
         if len(names) != array.ndim:
             raise ImageError(f"{self.path}: axes {names} found, {array.ndim} of them expected")
@@ -107,6 +111,7 @@ class OmeZarrImage:
         for axis, place in zip(self._axes.channels, self._places[plane], strict=True):
             part[axis] = place
         try:
+            self._check_length(part)
             pixels = np.asarray(self._array[tuple(part)])
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -117,6 +122,27 @@ class OmeZarrImage:
         order = [*self._axes.channels, self._axes.names.index("Y"), self._axes.names.index("X")]
         order = [a for a in range(pixels.ndim) if a not in order] + order
         out[...] = pixels.transpose(order).reshape(out.shape)
+
+    def _check_length(self, part: list[slice]) -> None:
+        """Make sure that the file of a Blosc chunk is as long as its header says.
+
+        numcodecs does not look, and would decode what lies in memory behind a chunk that was cut
+        short. The header: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
+        """
+        if not self._blosc:
+            return
+        index = tuple(
+            s.start // n if s.start else 0 for s, n in zip(part, self._array.chunks, strict=True)
+        )
+        file = self._folder / self._array.metadata.encode_chunk_key(index)
+        if not file.exists():  # a chunk that was never written
+            return
+        with file.open("rb") as chunk:
+            header = chunk.read(16)
+            found = os.fstat(chunk.fileno()).st_size
+        expected = int.from_bytes(header[12:16], "little")
+        if len(header) < 16 or found < expected:
+            raise EOFError(f"a chunk of {found} bytes instead of {max(expected, 16)}")
 
     def empty_blocks(self, plane: int) -> NDArray[np.bool_]:  # noqa: ARG002 - of the interface
         """Return all False: what zarr has no chunk of it tells only when it is read."""

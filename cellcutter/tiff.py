@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from math import prod
-from operator import add
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cellcutter.errors import ImageError
 from cellcutter.image import PixelSize, interpret_axes
 from cellcutter.ome import from_imagej, from_ome_xml, from_qptiff
+from cellcutter.windows import Ints
 
 _ROWS = 64  # rows of a block where nothing is compressed, and any rows can be read
 _JPEG = {6, 7, 33007, 34892}  # compressions whose tables stand in tags of the page
@@ -35,24 +36,27 @@ class _Plane:
     ----------
     descriptor : int
     file : Path
-    offsets, counts : sequences of int
+    offsets, counts : int64 arrays
         Of each block of the page, in bytes; empty blocks have a 0. Where `raw` is set there is
         one of each, of the whole plane.
     first : int
         Index of the plane's first block in the page.
     raw : bool
         Whether the pixels lie there row by row, neither compressed nor divided.
-    tables : mapping
-        What the decoder needs beside the block.
+    nodata : float
+        Value of the pixels of empty blocks.
+    decode : callable, optional
+        tifffile's decoder of the plane's page: (bytes, index) to pixels, place and shape.
     """
 
     descriptor: int
     file: Path
-    offsets: Sequence[int]
-    counts: Sequence[int]
-    first: int = 0
+    offsets: Ints
+    counts: Ints
     raw: bool = False
-    tables: Mapping[str, Any] = field(default_factory=dict)
+    first: int = 0
+    nodata: float = 0
+    decode: Callable[..., Any] | None = None
 
 
 class _Heard(logging.Handler):
@@ -142,9 +146,8 @@ class TiffImage:
         self.shape = axes.shape
         self.dtype = np.dtype(np.uint8) if page.dtype == bool else np.dtype(page.dtype)
         self.notes = (*notes, axes.note) if axes.note else notes
-        self._nodata = page.nodata
-        self._decode = page.decode  # made now: it may have to look into the file
         self._samples = contiguous
+        _check_order(self.path, series, page)
         self._stored = np.dtype(tiff.byteorder + page.dtype.char)
         number = axes.shape[0] // contiguous
         self.planes = tuple(
@@ -171,48 +174,50 @@ class TiffImage:
                 Path(pages[0].parent.filehandle.path), series.dataoffset, number
             )
         planes: list[_Plane] = []
-        for page in pages:
+        for frame in pages:
+            # a frame is taken to be stored like the first page, which need not be so
+            page = frame if isinstance(frame, tifffile.TiffPage) else frame.aspage()
+            self._check_alike(page, series.keyframe)
             file = Path(page.parent.filehandle.path)
-            if self._is_raw(page):
+            if _is_raw(page):
                 planes += self._raw_planes(file, page.dataoffsets[0], separate)
             else:
                 planes += self._divided_planes(file, page, separate)
+        if len({plane.raw for plane in planes}) > 1:
+            raise ImageError(f"{self.path}: planes stored in several ways found, one way expected")
         return planes
 
-    def _is_raw(self, page: Any) -> bool:
-        """Tell whether a page's pixels lie row by row in one piece of the file."""
-        key = page.keyframe
-        if key.compression != 1 or key.predictor != 1 or key.fillorder != 1 or key.is_tiled:
-            return False
-        if key.bitspersample != 8 * key.dtype.itemsize or not len(page.dataoffsets):
-            return False
-        offsets, counts = np.asarray(page.dataoffsets), np.asarray(page.databytecounts)
-        together = bool(np.all(counts > 0) and np.all(offsets[:-1] + counts[:-1] == offsets[1:]))
-        return together and int(counts.sum()) == key.nbytes
+    def _check_alike(self, page: Any, key: Any) -> None:
+        """Make sure that a page has the size, the type and the blocks of the first."""
+        found, expected = (
+            (p.shaped, p.dtype, p.is_tiled, p.chunks, p.parent.byteorder) for p in (page, key)
+        )
+        if found != expected:
+            raise ImageError(f"{self.path}: planes {found} and {expected} found, one kind expected")
 
     def _raw_planes(self, file: Path, offset: int, number: int) -> list[_Plane]:
         descriptor = self._open(file)
         nbytes = self.shape[1] * self._row_nbytes
-        planes = [
-            _Plane(descriptor, file, (offset + i * nbytes,), (nbytes,), raw=True)
+        self._check_end(file, descriptor, offset + number * nbytes)
+        return [
+            _Plane(descriptor, file, np.array([offset + i * nbytes]), np.array([nbytes]), raw=True)
             for i in range(number)
         ]
-        self._check_end(file, descriptor, offset + number * nbytes)
-        return planes
 
     def _divided_planes(self, file: Path, page: Any, separate: int) -> list[_Plane]:
         descriptor = self._open(file)
-        offsets, counts = page.dataoffsets, page.databytecounts
-        blocks = prod(page.keyframe.chunked)
+        offsets = np.array(page.dataoffsets, np.int64)
+        counts = np.array(page.databytecounts, np.int64)
+        blocks = prod(page.chunked)
         if min(len(offsets), len(counts)) < blocks:
             raise ImageError(f"{self.path}: {len(offsets)} blocks found, {blocks} expected")
-        self._check_end(file, descriptor, max(map(add, offsets, counts)))
-        tables: dict[str, Any] = {}
-        if page.keyframe.compression in _JPEG:
-            tables = {"jpegtables": page.jpegtables, "jpegheader": page.keyframe.jpegheader}
+        self._check_end(file, descriptor, int((offsets[:blocks] + counts[:blocks]).max()))
+        decode = page.decode  # made now: it may have to look into the file
+        if page.compression in _JPEG:
+            decode = partial(decode, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
         first = blocks // separate
         return [
-            _Plane(descriptor, file, offsets, counts, first * i, tables=tables)
+            _Plane(descriptor, file, offsets, counts, False, first * i, page.nodata, decode)
             for i in range(separate)
         ]
 
@@ -242,7 +247,7 @@ class TiffImage:
         else:
             self.block_shape = (min(page.rowsperstrip, height), width)
         decoded = prod(self.block_shape) * self._samples * self._stored.itemsize
-        largest = max(max(plane.counts) for plane in self._planes)
+        largest = max(int(plane.counts.max()) for plane in self._planes)
         # decoding undoes a predictor, or the order of bytes, in a second array
         self.block_nbytes = 2 * decoded + largest
 
@@ -266,16 +271,16 @@ class TiffImage:
         """Tell which blocks have no bytes, see :meth:`cellcutter.image.Image.empty_blocks`."""
         rows, cols = (-(-n // b) for n, b in zip(self.shape[1:], self.block_shape, strict=True))
         where = self._planes[plane]
-        if where.raw or self._nodata:
+        if where.raw or where.nodata:
             return np.zeros((rows, cols), bool)
         part = slice(where.first, where.first + rows * cols)
-        written = np.asarray(where.offsets[part]) * np.asarray(where.counts[part]) != 0
+        written = (where.offsets[part] != 0) & (where.counts[part] != 0)
         empty: NDArray[np.bool_] = ~written.reshape(rows, cols)
         return empty
 
     def _read_rows(self, plane: _Plane, row: int, out: NDArray[np.generic]) -> None:
         _, height, width = out.shape
-        offset = plane.offsets[0] + row * self.block_shape[0] * self._row_nbytes
+        offset = int(plane.offsets[0]) + row * self.block_shape[0] * self._row_nbytes
         data = _read(plane.descriptor, offset, height * self._row_nbytes)
         pixels = np.frombuffer(data, self._stored).reshape(height, width, self._samples)
         out[...] = pixels.transpose(2, 0, 1)
@@ -284,12 +289,12 @@ class TiffImage:
         _, height, width = out.shape
         columns = -(-self.shape[2] // self.block_shape[1])
         index = plane.first + row * columns + col
-        offset, count = plane.offsets[index], plane.counts[index]
-        if not offset or not count:  # a block that was never written
-            out[...] = self._nodata
+        offset, count = int(plane.offsets[index]), int(plane.counts[index])
+        if plane.decode is None or not offset or not count:  # a block that was never written
+            out[...] = plane.nodata
             return
         data = _read(plane.descriptor, offset, count)
-        pixels, _, _ = self._decode(data, index, **plane.tables)
+        pixels, _, _ = plane.decode(data, index)
         if pixels.shape[1] < height or pixels.shape[2] < width:
             raise ValueError(f"a block of {pixels.shape[1:3]} pixels instead of {(height, width)}")
         out[...] = pixels[0, :height, :width].transpose(2, 0, 1)
@@ -304,6 +309,34 @@ class TiffImage:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _is_raw(page: Any) -> bool:
+    """Tell whether a page's pixels lie row by row in one piece of the file."""
+    if page.compression != 1 or page.predictor != 1 or page.fillorder != 1 or page.is_tiled:
+        return False
+    if page.bitspersample != 8 * page.dtype.itemsize or not len(page.dataoffsets):
+        return False
+    offsets, counts = np.asarray(page.dataoffsets), np.asarray(page.databytecounts)
+    together = bool(np.all(counts > 0) and np.all(offsets[:-1] + counts[:-1] == offsets[1:]))
+    return together and int(counts.sum()) == page.nbytes
+
+
+def _check_order(path: Path, series: Any, page: Any) -> None:
+    """Make sure that Y and X are the rows and columns of a page."""
+    axes, lengths = series.axes, series.shape
+    y, x = axes.index("Y"), axes.index("X")
+    in_order = (
+        y < x
+        and prod(lengths[y + 1 : x]) == 1
+        and prod(lengths[x + 1 :]) == page.shaped[4]
+        and (lengths[y], lengths[x]) == (page.imagelength, page.imagewidth)
+    )
+    if not in_order:
+        raise ImageError(
+            f"{path}: axes {axes} of {lengths} in planes of {page.shape} found, "
+            "Y and X as the rows and columns of a plane expected"
+        )
 
 
 def _read(descriptor: int, offset: int, count: int) -> bytes:

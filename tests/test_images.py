@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
+import numcodecs
 import numpy as np
 import pytest
 import tifffile
@@ -256,6 +258,44 @@ def test_qptiff_names_its_biomarkers(tmp_path):
     check(tmp_path / "a.qptiff", data, channel_names=("DAPI", "CD3"))
 
 
+def test_pages_that_are_stored_in_different_ways(tmp_path):
+    """tifffile takes the pages of an OME-TIFF to be stored like the first."""
+    data = slides.pixels(RNG, (3, 64, 64), "u2")
+    path = tmp_path / "a.ome.tif"
+    xml = tifffile.OmeXml()
+    xml.addimage("uint16", (3, 64, 64), (3, 1, 1, 64, 64, 1), axes="CYX")
+    ways = [
+        {"compression": "zlib", "predictor": True},
+        {"compression": "zlib"},
+        {"compression": "lzw"},
+    ]
+    with tifffile.TiffWriter(path, ome=False) as tiff:
+        for i, (plane, options) in enumerate(zip(data, ways, strict=True)):
+            tiff.write(
+                plane,
+                description=xml.tostring() if not i else None,
+                metadata=None,
+                photometric="minisblack",
+                tile=(32, 32),
+                **options,
+            )
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.series[0].axes == "CYX"
+    check(path, data)
+
+
+@pytest.mark.parametrize("axes", ["YZX", "YXZ", "XYC"])
+def test_axes_in_an_order_that_planes_do_not_have(tmp_path, axes):
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.zeros((20, 3, 24), "u2"),
+        metadata={"axes": axes},
+        photometric="minisblack",
+    )
+    with pytest.raises(ImageError, match="Y and X as the rows and columns of a plane expected"):
+        open_image(tmp_path / "a.tif")
+
+
 def test_one_bit_labels_are_bytes(tmp_path):
     data = RNG.random((40, 50)) < 0.3
     tifffile.imwrite(tmp_path / "a.tif", data)
@@ -440,6 +480,19 @@ def test_damaged_chunk_of_ome_zarr_is_named(tmp_path):
         pytest.raises(ImageError, match=r"a\.zarr: channel 2, block at row 32, column 0: "),
     ):
         image.read_block(1, 1, 0, np.empty((1, 32, 32), "u2"))
+
+
+@pytest.mark.parametrize("left", [0, 10, 20, 0.5, 0.99])
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_chunk_cut_short(tmp_path, left, version):
+    data = slides.pixels(RNG, (1, 64, 64), "u2")
+    codec = {"compressors": numcodecs.Blosc() if version == "0.4" else zarr.codecs.BloscCodec()}
+    path = ome_zarr(tmp_path / "a.zarr", data, "CYX", (1, 64, 64), version, **codec)
+    chunk = path / "0" / ("0.0.0" if version == "0.4" else "c/0/0/0")
+    size = chunk.stat().st_size
+    os.truncate(chunk, left if isinstance(left, int) else int(size * left))
+    with open_image(path) as image, pytest.raises(ImageError, match=r"a\.zarr: channel 1, block"):
+        image.read_block(0, 0, 0, np.empty((1, 64, 64), "u2"))
 
 
 def test_folder_that_is_no_ome_zarr(tmp_path):
