@@ -390,6 +390,54 @@ def test_truncated_file_is_refused(tmp_path, options, left, ome):
         open_image(path)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ome": True},
+        {"ome": True, "compression": "deflate", "tile": (32, 32)},
+        {"ome": False, "compression": "lzw"},
+        {"imagej": True},
+        {"metadata": None},
+        {"metadata": None, "compression": "zstd", "rowsperstrip": 8},
+    ],
+)
+def test_cut_anywhere_it_is_refused_or_whole(tmp_path, options):
+    data = slides.pixels(RNG, (3, 70, 60), "u2")
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, data, photometric="minisblack", **options)
+    content = path.read_bytes()
+    refused = 0
+    for size in range(0, len(content), 211):
+        path.write_bytes(content[:size])
+        try:
+            with open_image(path) as image:
+                found = whole(image)
+        except ImageError:
+            refused += 1
+            continue
+        np.testing.assert_array_equal(found, data)
+    assert refused > len(content) // 211 // 2
+
+
+@pytest.mark.parametrize("compression", ["deflate", "zstd", "lzw", "lzma", "packbits", "png"])
+def test_block_whose_second_half_is_lost(tmp_path, compression):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path,
+        slides.pixels(RNG, (2, 64, 64), "u2"),
+        compression=compression,
+        tile=(32, 32),
+        photometric="minisblack",
+    )
+    with tifffile.TiffFile(path) as tiff:
+        offset, count = tiff.pages[1].dataoffsets[3], tiff.pages[1].databytecounts[3]
+    content = bytearray(path.read_bytes())
+    content[offset + count // 2 : offset + count] = bytes(count - count // 2)
+    path.write_bytes(content)
+    with open_image(path) as image, pytest.raises(ImageError, match="channel 2, block at row 32"):
+        image.read_block(1, 1, 1, np.empty((1, 32, 32), "u2"))
+
+
 def test_threads_read_at_the_same_time(tmp_path):
     slide = slides.simple(tmp_path, shape=(4, 300, 300))
     found = []
