@@ -120,6 +120,7 @@ class Walker:
         self._free = deque(range(buffers))
         self._changed = threading.Condition()
         self._under_way = 0
+        self._opening = 0
         self._failure: BaseException | None = None
         self._memory = threading.local()
 
@@ -140,10 +141,10 @@ class Walker:
         pool = ThreadPoolExecutor(threads, thread_name_prefix="cut")
         try:
             for group in np.flatnonzero(self._left == 0):  # no window of it touches the image
-                self._open(int(group))
+                self._open(pool, np.array([group]))
                 self._start(pool, partial(self._finish, int(group)))
             for number, position in self._steps:
-                visit = self._prepare(self._layers[number], position)
+                visit = self._prepare(pool, self._layers[number], position)
                 for plane in visit.layer.targets:
                     self._wait_until(lambda: self._under_way <= threads)
                     self._start(pool, partial(self._read, pool, visit, plane))
@@ -163,12 +164,11 @@ class Walker:
             left += np.bincount(np.unique(pairs) % number, minlength=number) * len(layer.targets)
         return left
 
-    def _prepare(self, layer: Layer, position: int) -> _Visit:
+    def _prepare(self, pool: ThreadPoolExecutor, layer: Layer, position: int) -> _Visit:
         """Open the buffers that a step needs, and say where its windows go."""
         windows = layer.touches.of(position)
         groups = np.unique(self._groups.group[windows])
-        for group in groups[self._buffer[groups] < 0]:
-            self._open(int(group))
+        self._open(pool, groups[self._buffer[groups] < 0])
         region = int(layer.touches.regions[position])
         top, _, left, _ = layer.touches.grid.box(region)
         margin = self._windows.size - 1
@@ -182,17 +182,30 @@ class Walker:
         only = None if layer.only is None else layer.only[windows]
         return _Visit(layer, region, layer.touches.needed_in(region), placement, only, groups)
 
-    def _open(self, group: int) -> None:
-        """Take a free buffer for a group; zero the slots that no single read fills."""
-        self._wait_until(lambda: bool(self._free))
-        buffer = self._free.popleft()
-        self._buffer[group] = buffer
+    def _open(self, pool: ThreadPoolExecutor, groups: Ints) -> None:
+        """Take a free buffer for each of some groups and have it made ready, in threads.
+
+        Memory that was never used is dear to touch, and a shuffled table opens all buffers at
+        once: one thread alone would take as long as all the rest.
+        """
+        for group in groups.tolist():
+            self._wait_until(lambda: bool(self._free))
+            self._buffer[group] = self._free.popleft()
+            self._opening += 1
+            self._start(pool, partial(self._make_ready, group))
+        self._wait_until(lambda: not self._opening)
+
+    def _make_ready(self, group: int) -> None:
+        """Zero the slots of a buffer that no single read fills."""
+        buffer = self._buffer[group]
         members = self._groups.members(group)
         for layer in self._layers:
             merged = np.flatnonzero(layer.touches.unfilled[members])
             for target in chain.from_iterable(layer.targets.values()):
                 target.buffers[buffer, merged] = 0
                 target.buffers[buffer, len(members) :] = 0
+        with self._changed:
+            self._opening -= 1
 
     def _read(self, pool: ThreadPoolExecutor, visit: _Visit, plane: int) -> None:
         """Read one plane of a region and put its windows into the buffers."""
