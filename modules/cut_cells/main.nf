@@ -1,0 +1,43 @@
+// Cut a thumbnail of every cell of a table. Options: task.ext.args, a string of flags, or a mapping of
+// their names to values, or a list of these in which later ones win; they go through a file, not a shell.
+process CUT_CELLS {
+    tag "${meta.id}"
+    label 'process_medium'
+
+    conda "${moduleDir}/environment.yml"
+    container "ghcr.io/labsyspharm/cellcutter:1.0.0"
+
+    input:
+    tuple val(meta), path(image, stageAs: 'image/*'), path(mask, stageAs: 'mask/*'), path(table, stageAs: 'table/*'), path(markers, stageAs: 'markers/*')
+
+    output:
+    tuple val(meta), path('thumbnails/*', type: 'any'), emit: thumbnails
+    tuple val("${task.process}"), val('cellcutter'), eval("cellcutter --version | sed 's/.* //'"), topic: versions, emit: versions
+
+    when:
+    task.ext.when == null || task.ext.when
+
+    script:
+    def quote = { text -> "'" + text.toString().replace("'", "'\\''") + "'" }
+    def inputs = [image: image, mask: mask, table: table].collect { folder, file -> quote("${folder}/${file.name}") }.join(' ')
+    def names = markers ? "--markers ${quote("markers/${markers.name}")}" : ''
+    def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
+    def options = groovy.json.JsonOutput.toJson([memory, task.ext.args ?: [:]].flatten())
+    """
+    cat > params.yml <<'END_OF_OPTIONS'
+    ${options}
+    END_OF_OPTIONS
+    mkdir thumbnails
+    cut_cells --params params.yml -p ${task.cpus} ${names} -- ${inputs} ${quote("thumbnails/${task.ext.prefix ?: meta.id}.zarr")}
+    for store in thumbnails/*.zarr; do
+        test -d "\$store" || mv "\$store" "\$store.zip"
+    done
+    """
+
+    stub:
+    def store = "thumbnails/${task.ext.prefix ?: meta.id}.zarr".replace("'", "'\\''")
+    """
+    mkdir -p '${store}'
+    touch '${store}/.zarray'
+    """
+}
