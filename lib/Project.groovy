@@ -13,7 +13,7 @@ import java.nio.file.Path
 class Project {
 
     static final List IMAGE_FOLDERS = ['registration', 'background', 'dearray']
-    static final String IMAGE = /(?i)(.+?)(\.ome)?\.(tiff?|btf|qptiff)/
+    static final String IMAGE = /(?i)^(.+?)(\.ome)?\.(tiff?|btf|qptiff)$/
     static final String TIFF = /(?i).+\.tiff?/
 
     /** Return [samples: list of maps, leftOut: list of sentences] of the project in a folder. */

@@ -1,0 +1,66 @@
+import java.nio.file.Files
+import java.nio.file.Path
+
+/** Reads a table of samples: sample, image, mask, table, and optionally markers and options. */
+class Samplesheet {
+
+    static final List NEEDED = ['sample', 'image', 'mask', 'table']
+    static final List KNOWN = NEEDED + ['markers', 'options']
+
+    /** Return a map for each row; `resolve` turns a name or URI into a Path. */
+    static List read(Path sheet, Closure resolve) {
+        def rows = rows(sheet)
+        def header = rows ? rows[0]*.trim() : []
+        def lacking = NEEDED - header
+        def unknown = header - KNOWN
+        if( lacking || unknown )
+            fail(sheet, "columns ${header.join(', ')} found, ${NEEDED.join(', ')} and optionally markers, options expected")
+        def samples = rows.drop(1).withIndex(2).collect { row, line -> sample(sheet, header, row, line, resolve) }
+        samples.countBy { sample -> sample.id }.each { id, number ->
+            if( number > 1 )
+                fail(sheet, "sample '${id}' found ${number} times, each once expected")
+        }
+        samples
+    }
+
+    static Map sample(Path sheet, List header, List row, int line, Closure resolve) {
+        if( row.size() != header.size() )
+            fail(sheet, "line ${line}: ${row.size()} fields found, ${header.size()} expected")
+        def values = [header, row*.trim()].transpose().collectEntries { name, value -> [name, value] }
+        NEEDED.each { name ->
+            if( !values[name] )
+                fail(sheet, "line ${line}: no ${name} found")
+        }
+        if( values.sample.contains('/') || values.sample.startsWith('.') )
+            fail(sheet, "line ${line}: sample '${values.sample}' found, a name for a file expected")
+        def files = (NEEDED.drop(1) + 'markers').collectEntries { name ->
+            [name, values[name] ? existing(sheet, line, name, values[name], resolve) : null]
+        }
+        [id: values.sample, options: values.options ?: null] + files
+    }
+
+    /** Return the file of a name, which may be relative to the sheet's folder. */
+    static Path existing(Path sheet, int line, String column, String name, Closure resolve) {
+        def absolute = name.startsWith('/') || name.contains('://')
+        def file = absolute ? resolve(name) : sheet.parent.resolve(name)
+        if( !Files.exists(file) )
+            fail(sheet, "line ${line}: ${column} ${name} does not exist")
+        file
+    }
+
+    /** Return the rows of a CSV file as lists of fields; fields may be quoted (RFC 4180). */
+    static List rows(Path sheet) {
+        if( !Files.exists(sheet) )
+            throw new IllegalArgumentException("${sheet.toUriString()}: no such file; a samplesheet expected")
+        sheet.getText('UTF-8').replaceFirst('^\uFEFF', '').readLines().findAll { line -> line.trim() }.collect { line -> fields(line) }
+    }
+
+    static List fields(String line) {
+        def matcher = line =~ /(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/
+        matcher.collect { match -> match[1] != null ? match[1].replace('""', '"') : match[2] }
+    }
+
+    static void fail(Path sheet, String reason) {
+        throw new IllegalArgumentException("${sheet.toUriString()}: ${reason}")
+    }
+}
