@@ -7,10 +7,10 @@ include { CUT_CELLS } from './modules/cut_cells'
 
 workflow {
     if( params.help ) {
-        log.info(Run.help(projectDir))
+        println(Run.help(projectDir))
         return
     }
-    found = null
+    def found = null
     try {
         Run.check(params, projectDir)
         found = Run.samples(params) { name -> file(name, glob: false) }
@@ -23,10 +23,8 @@ workflow {
         return
     }
 
-    options = Run.options(params) { name -> file(name, glob: false) }
-    samples = channel.fromList(found.samples).map { sample ->
-        def meta = [id: sample.id, options: options + (sample.options ? [sample.options] : [])]
-        tuple(meta, sample.image, sample.mask, sample.table, sample.markers ?: [])
+    def samples = channel.fromList(found.samples).map { sample ->
+        tuple([id: sample.id, options: sample.options], sample.image, sample.mask, sample.table, sample.markers ?: [])
     }
     CUT_CELLS(samples)
 
@@ -34,10 +32,11 @@ workflow {
         .map { process, tool, version -> "${process.tokenize(':').last()}:\n  ${tool}: ${version}\n" }
         .unique()
         .collectFile(name: 'versions.yml', storeDir: params.reports)
-    done = Collections.synchronizedList([])
+    def done = Collections.synchronizedList([])
     CUT_CELLS.out.thumbnails.subscribe { meta, _stores -> done.add(meta.id) }
 
+    def trace = file("${params.reports}/trace.txt")
     workflow.onComplete {
-        log.info(Run.summary(found.samples*.id, done, found, file("${params.reports}/trace.txt")))
+        log.info(Run.summary(found, done, trace))
     }
 }

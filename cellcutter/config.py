@@ -194,8 +194,19 @@ class Parser(argparse.ArgumentParser):
         return {name: value for name, value in vars(parsed).items() if value is not unset}
 
     def _from_yaml(self, file: Path) -> dict[str, Any]:
-        """Read the parameters of a YAML file, checked as flags are."""
-        options = _cellcutter_options(file)
+        """Read the parameters of a YAML file; of several sets of options later ones win."""
+        values: dict[str, Any] = {}
+        for options in _cellcutter_options(file):
+            new = self._parameters(file, options)
+            for group in self._mutually_exclusive_groups:
+                names = {action.dest for action in group._group_actions}
+                if names & new.keys():
+                    values = {name: value for name, value in values.items() if name not in names}
+            values |= new
+        return values
+
+    def _parameters(self, file: Path, options: Mapping[object, object] | str) -> dict[str, Any]:
+        """Read one set of options, checked as flags are."""
         if isinstance(options, str):
             stand_ins = ["1" for action in self._actions if not action.option_strings]
             try:
@@ -246,11 +257,11 @@ def _expected(action: argparse.Action) -> str:
     )
 
 
-def _cellcutter_options(file: Path) -> Mapping[object, object] | str:
-    """Return the options for cellcutter of a YAML file.
+def _cellcutter_options(file: Path) -> list[Mapping[object, object] | str]:
+    """Return the sets of options for cellcutter of a YAML file.
 
-    The file holds nothing else; or it is a params.yml of MCMICRO, where they are a mapping or a
-    string of flags below ``options: cellcutter:``.
+    The file holds nothing else; or it is a params.yml of MCMICRO, where they are below
+    ``options: cellcutter:``. A set is a mapping or a string of flags; a list has several.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -261,9 +272,11 @@ def _cellcutter_options(file: Path) -> Mapping[object, object] | str:
         raise SettingsError(f"{file}: {reason} found, a YAML file expected") from error
     if isinstance(content, dict) and isinstance(content.get("options"), dict):
         content = content["options"].get("cellcutter")
-    if content is None:
-        return {}
-    if not isinstance(content, dict | str):
-        kind = type(content).__name__
-        raise SettingsError(f"{file}: a {kind} found, a mapping of parameters to values expected")
-    return content
+    sets = content if isinstance(content, list) else [{} if content is None else content]
+    for options in sets:
+        if not isinstance(options, dict | str):
+            kind = type(options).__name__
+            raise SettingsError(
+                f"{file}: a {kind} found, a mapping of parameters to values expected"
+            )
+    return sets

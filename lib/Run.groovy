@@ -18,7 +18,7 @@ class Run {
         def groups = schema['$defs'].values().collect { group ->
             "${group.title}\n" + group.properties.collect { name, what ->
                 def known = what.default == null ? '' : " [${what.default}]"
-                "  --${name.padRight(14)} ${what.description}${known}"
+                "  --${name.padRight(16)} ${what.description}${known}"
             }.join('\n')
         }
         "${schema.description}\n\nUsage: nextflow run . --in PROJECT [-profile docker] [-resume]\n" +
@@ -50,7 +50,9 @@ class Run {
         }
         found.samples.each { sample -> [sample.image, sample.mask, sample.table, sample.markers].each { file -> checkName(file) } }
         def empty = found.samples.findAll { sample -> isEmpty(sample.table) }
-        found + [samples: found.samples - empty, empty: empty]
+        def common = options(params, resolve)
+        def samples = (found.samples - empty).collect { sample -> sample + [options: common + (sample.options ? [sample.options] : [])] }
+        found + [samples: samples, empty: empty]
     }
 
     /** Nextflow hands these characters to the shell as they are. */
@@ -90,7 +92,8 @@ class Run {
     }
 
     /** Return what became of the samples: the failed ones with the last line that they wrote. */
-    static String summary(List wanted, Collection done, Map found, Path trace) {
+    static String summary(Map found, Collection done, Path trace) {
+        def wanted = found.samples*.id
         def failed = wanted - done
         def lines = failed.collect { id -> "failed: ${id}: ${reason(id, trace)}" }
         lines += found.empty.collect { sample -> "no cells: ${sample.id}" }

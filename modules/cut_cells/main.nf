@@ -19,8 +19,8 @@ process CUT_CELLS {
 
     script:
     def quote = { text -> "'" + text.toString().replace("'", "'\\''") + "'" }
-    def inputs = [image: image, mask: mask, table: table].collect { folder, file -> quote("${folder}/${file.name}") }.join(' ')
-    def names = markers ? "--markers ${quote("markers/${markers.name}")}" : ''
+    def inputs = [image, mask, table].collect { file -> quote(file.name) }.join(' ')
+    def names = markers ? "--markers ${quote(markers.name)}" : ''
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     def options = groovy.json.JsonOutput.toJson([memory, task.ext.args ?: [:]].flatten())
     """

@@ -19,7 +19,7 @@ process CUT_TILES {
 
     script:
     def quote = { text -> "'" + text.toString().replace("'", "'\\''") + "'" }
-    def names = markers ? "--markers ${quote("markers/${markers.name}")}" : ''
+    def names = markers ? "--markers ${quote(markers.name)}" : ''
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     def options = groovy.json.JsonOutput.toJson([memory, task.ext.args ?: [:]].flatten())
     """
@@ -27,7 +27,7 @@ process CUT_TILES {
     ${options}
     END_OF_OPTIONS
     mkdir tiles
-    cut_tiles --params params.yml -p ${task.cpus} ${names} -- ${quote("image/${image.name}")} ${window_size as int} ${quote("tiles/${task.ext.prefix ?: meta.id}.zarr")}
+    cut_tiles --params params.yml -p ${task.cpus} ${names} -- ${quote(image.name)} ${window_size as int} ${quote("tiles/${task.ext.prefix ?: meta.id}.zarr")}
     for store in tiles/*.zarr; do
         test -d "\$store" || mv "\$store" "\$store.zip"
     done
