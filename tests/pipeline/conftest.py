@@ -1,0 +1,79 @@
+"""Nextflow as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = ROOT / "tools" / "nextflow" / "run"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of Nextflow left."""
+
+    status: int
+    text: str
+    log: str
+
+    @property
+    def submitted(self) -> int:
+        """Number of tasks that were run."""
+        return self.text.count("Submitted process")
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of Nextflow, with the commands under test on the PATH."""
+    if not (shutil.which("nextflow") or (shutil.which("java") and shutil.which("mvn"))):
+        pytest.skip("neither nextflow nor java and mvn found")
+    commands = Path(sys.executable).parent
+    return {
+        **os.environ,
+        "PATH": f"{commands}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "NXF_HOME": str(tmp_path_factory.mktemp("nextflow-home")),
+        "NXF_ANSI_LOG": "false",
+    }
+
+
+@pytest.fixture(scope="session")
+def nextflow(environment: dict[str, str]) -> Run:
+    """Run Nextflow in a folder."""
+
+    def run(folder: Path, *words: str | Path, timeout: int = 240, **extra: str) -> Outcome:
+        done = subprocess.run(
+            [COMMAND, *map(str, words)],
+            cwd=folder,
+            env={**environment, **extra},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+        )
+        log = folder / ".nextflow.log"
+        return Outcome(done.returncode, done.stdout, log.read_text() if log.exists() else "")
+
+    return run
+
+
+@pytest.fixture
+def pipeline(nextflow: Run, tmp_path: Path) -> Run:
+    """Run the pipeline in a folder of its own."""
+
+    def run(*words: str | Path, **extra: str) -> Outcome:
+        return nextflow(tmp_path, "run", ROOT, "-profile", "test", *words, **extra)
+
+    return run
