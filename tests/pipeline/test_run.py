@@ -1,0 +1,209 @@
+"""The pipeline as a user runs it, without a container."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from tests.pipeline.conftest import ROOT, Outcome, Run
+from tests.pipeline.projects import CHANNELS, sample, write, write_table
+
+CUT_CELLS = Path(sys.executable).parent / "cut_cells"
+
+
+def cut(project: Path, names: tuple[str, ...], store: Path, *options: str) -> zarr.Array:
+    """Cut by the command."""
+    paths = [project / name for name in names]
+    markers = ["--markers", project / "markers.csv"]
+    subprocess.run([CUT_CELLS, *paths, store, *markers, *options], check=True)
+    return zarr.open_array(store, mode="r")
+
+
+def read(store: Path) -> zarr.Array:
+    return zarr.open_array(store, mode="r")
+
+
+def test_project_is_cut_as_the_command_cuts_it(pipeline: Run, tmp_path: Path) -> None:
+    names = {"a'b -- c.d é": sample("a'b -- c.d é"), "s": sample("s"), "m": sample("s", "mesmer")}
+    project = write(tmp_path / "pro'ject 1", *{name for three in names.values() for name in three})
+    (project / "params.yml").write_text(
+        "options:\n  ashlar: -m 30\n  cellcutter: --window-size 7\n"
+    )
+    done = pipeline("--in", project)
+    assert done.status == 0, done.text
+    assert "3 of 3 cut" in done.text
+    stores = {store.name for store in (project / "thumbnails").iterdir()}
+    assert stores == {
+        "a'b -- c.d é--unmicst_cell.zarr",
+        "s--unmicst_cell.zarr",
+        "s--mesmer_cell.zarr",
+    }
+    for key, name in enumerate(names.values()):
+        result = read(project / "thumbnails" / (Path(name[2]).stem + ".zarr"))
+        expected = cut(project, name, tmp_path / f"{key}.zarr", "--window-size", "7")
+        assert result.shape == (3, 2, 7, 7)
+        np.testing.assert_array_equal(result[:], expected[:])
+        assert json.dumps(CHANNELS[1]) in json.dumps(dict(result.attrs))
+    reports = {file.name for file in (project / "qc/cellcutter").iterdir()}
+    assert reports == {"report.html", "timeline.html", "trace.txt", "versions.yml"}
+    assert "cellcutter: 1" in (project / "qc/cellcutter/versions.yml").read_text()
+
+    again = pipeline("--in", project, "-resume")
+    assert (again.status, again.submitted) == (0, 0)
+    assert "3 of 3 cut" in again.text
+
+
+def test_options_of_a_sample_win_over_those_of_the_run(pipeline: Run, tmp_path: Path) -> None:
+    write(tmp_path / "x", *sample("s"), *sample("t"))
+    rows = [
+        ",".join([f'"{i}, 1"', *(f"x/{name}" for name in sample(i)), "x/markers.csv", options])
+        for i, options in (("s", ""), ("t", '"--window-size 5 --channels ""CD 45"",1"'))
+    ]
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("\n".join(["sample,image,mask,table,markers,options", *rows]) + "\n")
+    (tmp_path / "params.json").write_text(
+        json.dumps({"options": {"cellcutter": {"window-size": 9, "mask-cells": True, "z": False}}})
+    )
+    done = pipeline("--input", sheet, "--outdir", "out dir", "-params-file", "params.json")
+    assert done.status == 0, done.text
+    assert read(tmp_path / "out dir/s, 1.zarr").shape == (3, 2, 9, 9)
+    assert read(tmp_path / "out dir/t, 1.zarr").shape == (2, 2, 5, 5)
+    assert read(tmp_path / "out dir/t, 1_mask.zarr").shape == (2, 5, 5)
+
+
+def test_failure_of_one_sample_loses_no_other(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("good"), *sample("bad"), *sample("empty"))
+    (project / "segmentation/unmicst-bad/cell.ome.tif").write_bytes(b"no TIFF")
+    write_table(project / "quantification/empty--unmicst_cell.csv", cells=0)
+    done = pipeline("--in", project, "--options=-z")
+    assert done.status != 0
+    assert "1 of 2 cut" in done.text
+    assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.text
+    assert "no cells: empty--unmicst_cell" in done.text
+    assert [s.name for s in (project / "thumbnails").iterdir()] == ["good--unmicst_cell.zarr.zip"]
+    store = zarr.storage.ZipStore(project / "thumbnails/good--unmicst_cell.zarr.zip", mode="r")
+    assert zarr.open_array(store, mode="r").shape[:2] == (3, 2)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"window-sise": 64}, "unknown key 'window-sise' found, perhaps 'window-size' expected"),
+        ({"window-size": "big"}, "window-size: 'big' found, a whole number expected"),
+        ({"channels": ["$(touch hacked)`touch hacked`'; touch hacked"]}, "channel"),
+        ("--channels '$(touch hacked)' \"; touch hacked\nEND_OF_OPTIONS\ntouch hacked", "channel"),
+    ],
+)
+def test_bad_options(pipeline: Run, tmp_path: Path, options: object, words: str) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    (tmp_path / "params.json").write_text(json.dumps({"options": options}))
+    done = pipeline("--in", project, "-params-file", "params.json")
+    assert done.status != 0
+    assert "0 of 1 cut" in done.text
+    assert words in done.text.split("0 of 1 cut")[1]
+    assert not list(tmp_path.rglob("hacked"))
+
+
+def test_killed_task_is_tried_again_with_more_memory(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    (tmp_path / "few.config").write_text(
+        "process { withName: 'CUT_CELLS' { memory = { 512.MB * task.attempt } } }"
+    )
+    fake = tmp_path / "commands" / "cut_cells"
+    fake.parent.mkdir()
+    fake.write_text(
+        f'#!/bin/bash\ngrep -q \'"cache-size":358\' params.yml && exit 137\nexec {CUT_CELLS} "$@"\n'
+    )
+    fake.chmod(0o755)
+    path = f"{fake.parent}:{CUT_CELLS.parent}:{os.environ['PATH']}"
+    done = pipeline("--in", project, "-c", "few.config", PATH=path)
+    assert done.status == 0, done.text
+    assert done.text.count("process > CUT_CELLS") == 2
+    trace = (project / "qc/cellcutter/trace.txt").read_text()
+    assert "512 MB" in trace
+    assert "1 GB" in trace
+
+
+def test_stub(pipeline: Run, tmp_path: Path) -> None:
+    done = pipeline("--in", write(tmp_path / "p", *sample("it's")), "-stub-run")
+    assert done.status == 0, done.text
+    assert (tmp_path / "p/thumbnails/it's--unmicst_cell.zarr/.zarray").exists()
+
+
+def test_dry_run_shows_and_runs_nothing(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    before = sorted(project.rglob("*"))
+    done = pipeline("--in", project, "--dry_run")
+    assert (done.status, done.submitted) == (0, 0)
+    assert "s--unmicst_cell" in done.text
+    assert sorted(project.rglob("*")) == before
+
+
+def test_flag_that_says_false(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    done = pipeline("--in", project, "--dry_run", "false", "--help", "false", "-stub-run")
+    assert (done.status, done.submitted) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "neither of --in PROJECT and --input SAMPLESHEET found"),
+        (["--in", "p", "--input", "x"], "both of --in PROJECT and --input SAMPLESHEET found"),
+        (["--in", "typo"], "typo: no such folder"),
+        (["--in", "p", "--outdri", "x"], "--outdri: unknown parameter"),
+        (["--input", "typo.csv"], "typo.csv: no such file"),
+    ],
+)
+def test_bad_commands(pipeline: Run, tmp_path: Path, words: list[str], message: str) -> None:
+    (tmp_path / "p").mkdir()
+    done = pipeline(*words)
+    assert done.status != 0
+    assert message in done.text
+    assert not (tmp_path / "typo").exists()
+
+
+def test_help_names_every_parameter(pipeline: Run) -> None:
+    done = pipeline("--help")
+    schema = json.loads((ROOT / "nextflow_schema.json").read_text())
+    names = [name for group in schema["$defs"].values() for name in group["properties"]]
+    assert done.status == 0
+    for name in names:
+        assert f"--{name} " in done.text
+
+
+def test_tiles(nextflow: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    image = project / "registration/s.ome.tif"
+    done: Outcome = nextflow(
+        tmp_path, "run", ROOT / "tests/pipeline/tiles.nf", "--image", image, timeout=240
+    )
+    assert done.status == 0, done.text
+    (line,) = (line for line in done.text.splitlines() if line.startswith("TILES grid "))
+    assert read(Path(line.removeprefix("TILES grid "))).shape == (3, 12, 16, 16)
+
+
+def test_real_project(pipeline: Run, tmp_path: Path, real: Path) -> None:
+    (tmp_path / "imc").symlink_to(real / "imc")
+    done = pipeline("--in", "imc", "--outdir", "out", "--reports", "reports")
+    assert done.status == 0, done.text
+    tables = sorted((real / "imc/quantification").glob("*.csv"))
+    assert len(tables) == len(list((tmp_path / "out").iterdir())) == 30
+    for table in tables[:4]:
+        image, method = table.stem.split("--")
+        method = method.removesuffix("_cell")
+        names = (
+            f"registration/{image}.ome.tif",
+            f"segmentation/{method}-{image}/cell.tif",
+            f"quantification/{table.name}",
+        )
+        expected = cut(real / "imc", names, tmp_path / f"{table.stem}.zarr")
+        np.testing.assert_array_equal(read(tmp_path / f"out/{table.stem}.zarr")[:], expected[:])
