@@ -74,6 +74,7 @@ def pipeline(nextflow: Run, tmp_path: Path) -> Run:
     """Run the pipeline in a folder of its own."""
 
     def run(*words: str | Path, **extra: str) -> Outcome:
-        return nextflow(tmp_path, "run", ROOT, "-profile", "test", *words, **extra)
+        profile = [] if "-profile" in words else ["-profile", "test"]
+        return nextflow(tmp_path, "run", ROOT, *profile, *words, **extra)
 
     return run

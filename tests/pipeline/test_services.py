@@ -1,0 +1,133 @@
+"""The image by Docker, and the pipeline by Docker and by Slurm: the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellcutter.version import __version__
+from tests.pipeline.conftest import ROOT, Run
+from tests.pipeline.projects import sample, write
+from tests.pipeline.test_run import cut, read
+from tests.services import running
+
+IMAGE = "cellcutter:test"
+BUILD = (f"--build-arg=VERSION={__version__}", f"--tag={IMAGE}", ".")
+NAME = "a'b -- c.d é"
+pytestmark = pytest.mark.timeout(1500)
+
+
+@pytest.fixture(scope="module")
+def docker_host() -> Iterator[str]:
+    """A Docker engine that holds the image."""
+    with running.docker() as host:
+        environment = {**os.environ, "DOCKER_HOST": host, "PATH": running.PATH}
+        for command in (
+            ["docker/base-image"],
+            [
+                "docker",
+                "build",
+                "--network=host",
+                f"--build-arg=VERSION={__version__}",
+                "-t",
+                IMAGE,
+                ".",
+            ],
+        ):
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        yield host
+
+
+def docker(host: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["docker", "-H", host, *map(str, words)], capture_output=True, text=True, timeout=300
+    )
+
+
+def inspect(host: str, image: str) -> dict:
+    return json.loads(docker(host, "image", "inspect", image).stdout)[0]
+
+
+def test_image_is_small_and_labelled(docker_host: str) -> None:
+    image = inspect(docker_host, IMAGE)
+    size = image["Size"] - inspect(docker_host, "debian:bookworm-slim")["Size"]
+    assert size < 450 * 10**6
+    assert image["Config"]["Labels"]["org.opencontainers.image.version"] == __version__
+    assert image["Config"]["Labels"]["org.opencontainers.image.source"].startswith("https://")
+    assert not image["Config"].get("Entrypoint")
+    assert f"ARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text()
+
+
+def test_image_holds_what_tasks_need_and_no_tools(docker_host: str) -> None:
+    script = "command -v bash ps cut_cells cut_tiles cellcutter; ! command -v gcc pip make"
+    done = docker(docker_host, "run", "--rm", IMAGE, "bash", "-euc", script)
+    assert done.returncode == 0, done.stderr
+    assert "usage: cellcutter" in docker(docker_host, "run", "--rm", IMAGE).stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-u", "root", "--entrypoint", ""],
+        ["-u", "12345:12345", "--read-only", "--network=none", "--cap-drop=ALL"],
+        ["-u", "12345:12345", "--memory=400m", "--shm-size=64m", "--pids-limit=200"],
+    ],
+    ids=["root", "nobody", "limits"],
+)
+def test_run(docker_host: str, tmp_path: Path, options: list[str]) -> None:
+    project = write(tmp_path / NAME, *sample(NAME))
+    paths = [f"/data/{name}" for name in sample(NAME)]
+    (project / "out").mkdir()
+    (project / "out").chmod(0o777)
+    done = docker(
+        docker_host,
+        *("run", "--rm", *options, "-v", f"{project}:/data:ro", "-v", f"{project}/out:/out", IMAGE),
+        *("cut_cells", *paths, "--markers", "/data/markers.csv", "/out/cells.zarr"),
+    )
+    assert done.returncode == 0, done.stderr
+    expected = cut(project, sample(NAME), tmp_path / "expected.zarr")
+    np.testing.assert_array_equal(read(project / "out/cells.zarr")[:], expected[:])
+
+
+def check(project: Path, tmp_path: Path) -> None:
+    expected = cut(project, sample(NAME), tmp_path / "expected.zarr", "--mask-cells")
+    result = read(project / "thumbnails" / f"{NAME}--unmicst_cell.zarr")
+    np.testing.assert_array_equal(result[:], expected[:])
+
+
+def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> None:
+    project = write(tmp_path / "p 1", *sample(NAME))
+    done = pipeline(
+        *("-profile", "test,docker", "--in", project, "--container", IMAGE),
+        "--options=--mask-cells",
+        # Nothing of this machine's: neither the package nor its commands.
+        PYTHONPATH="",
+        PATH=running.PATH,
+        DOCKER_HOST=docker_host,
+    )
+    assert done.status == 0, done.text
+    check(project, tmp_path)
+
+
+def test_pipeline_by_slurm(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p 1", *sample(NAME), *sample("bad"))
+    (project / "segmentation/unmicst-bad/cell.ome.tif").write_bytes(b"no TIFF")
+    with running.slurm() as environment:
+        done = pipeline(
+            *("-profile", "test,slurm", "--in", project, "--queue", "short"),
+            "--options=--mask-cells",
+            **environment,
+        )
+    assert "1 of 2 cut" in done.text
+    assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.text
+    assert "jobId: " in done.log
+    check(project, tmp_path)
