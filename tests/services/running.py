@@ -48,17 +48,13 @@ def process(
     command: Sequence[str | Path], log: Path, **extra: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process in the background; end it afterwards."""
-    environment = {**os.environ, "PATH": PATH}
     with log.open("wb") as out:
         running = subprocess.Popen(
             [str(word) for word in command],
-            **{
-                "stdout": out,
-                "stderr": out,
-                "stdin": subprocess.DEVNULL,
-                "env": environment,
-                **options,
-            },
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "PATH": PATH, **extra},
         )
     try:
         yield running
