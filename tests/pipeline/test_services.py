@@ -28,18 +28,7 @@ def docker_host() -> Iterator[str]:
     """A Docker engine that holds the image."""
     with running.docker() as host:
         environment = {**os.environ, "DOCKER_HOST": host, "PATH": running.PATH}
-        for command in (
-            ["docker/base-image"],
-            [
-                "docker",
-                "build",
-                "--network=host",
-                f"--build-arg=VERSION={__version__}",
-                "-t",
-                IMAGE,
-                ".",
-            ],
-        ):
+        for command in (["docker/base-image"], ["docker", "build", "--network=host", *BUILD]):
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True
             )
@@ -118,15 +107,29 @@ def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> 
     check(project, tmp_path)
 
 
-def test_pipeline_by_slurm(pipeline: Run, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[dict[str, str]]:
+    """The environment of a cluster."""
+    with running.slurm() as environment:
+        yield environment
+
+
+def test_refused_job_ends_the_run(pipeline: Run, tmp_path: Path, slurm: dict[str, str]) -> None:
+    project = write(tmp_path / "p", *sample("s"), *sample("t"))
+    done = pipeline("-profile", "test,slurm", "--in", project, "--queue", "typo", **slurm)
+    assert done.status != 0
+    assert "0 of 2 cut" in done.text
+    assert "invalid partition specified: typo" in done.text
+
+
+def test_pipeline_by_slurm(pipeline: Run, tmp_path: Path, slurm: dict[str, str]) -> None:
     project = write(tmp_path / "p 1", *sample(NAME), *sample("bad"))
     (project / "segmentation/unmicst-bad/cell.ome.tif").write_bytes(b"no TIFF")
-    with running.slurm() as environment:
-        done = pipeline(
-            *("-profile", "test,slurm", "--in", project, "--queue", "short"),
-            "--options=--mask-cells",
-            **environment,
-        )
+    done = pipeline(
+        *("-profile", "test,slurm", "--in", project, "--queue", "short"),
+        "--options=--mask-cells",
+        **slurm,
+    )
     assert "1 of 2 cut" in done.text
     assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.text
     assert "jobId: " in done.log
