@@ -7,7 +7,7 @@ SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format docs bench clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## Make a small MCMICRO project, cut its cells and tiles, and show pictures
+demo: $(READY)  ## Make a small MCMICRO project, run the pipeline on it, and draw pictures
 	$(BIN)/python bin/demo demo
 
 check: $(READY)  ## Lint, check the format, the types and the layers
@@ -35,6 +35,9 @@ bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=p
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs:  ## Write docs/parameters.md anew
+	bin/parameter-table > docs/parameters.md
 
 clean:  ## Remove what these targets made
 	rm -rf $(VENV) .tools demo

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import running
+
 ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / "tools" / "nextflow" / "run"
 
@@ -36,8 +38,8 @@ Run = Callable[..., Outcome]
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of Nextflow, with the commands under test on the PATH."""
-    if not (shutil.which("nextflow") or (shutil.which("java") and shutil.which("mvn"))):
-        pytest.skip("neither nextflow nor java and mvn found")
+    if not shutil.which("nextflow"):
+        running.need("java", "mvn")
     commands = Path(sys.executable).parent
     return {
         **os.environ,

@@ -207,3 +207,24 @@ def test_real_project(pipeline: Run, tmp_path: Path, real: Path) -> None:
         )
         expected = cut(real / "imc", names, tmp_path / f"{table.stem}.zarr")
         np.testing.assert_array_equal(read(tmp_path / f"out/{table.stem}.zarr")[:], expected[:])
+
+
+def test_demo(environment: dict[str, str], tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "bin/demo", "a project"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = [line.split(":", 1)[1].strip() for line in done.stdout.splitlines()[-7:]]
+    pictures = [Path(name) for name in said if name.endswith(".png")]
+    stores = [read(Path(name.split(".zarr (")[0] + ".zarr")) for name in said if ".zarr (" in name]
+    assert [len(store.shape) for store in stores] == [4, 4, 4]
+    assert {file.parent for file in pictures} == {tmp_path / "a project/thumbnails"}
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in pictures)
+
+
+def test_table_of_parameters_is_up_to_date() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / "bin/parameter-table"], check=True, capture_output=True, text=True
+    )
+    assert made.stdout == (ROOT / "docs/parameters.md").read_text(), "make docs"

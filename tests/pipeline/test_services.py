@@ -19,6 +19,7 @@ from tests.services import running
 
 IMAGE = "cellcutter:test"
 BUILD = (f"--build-arg=VERSION={__version__}", f"--tag={IMAGE}", ".")
+LIMITS = ("--max_cpus", "2", "--max_memory", "2.GB")
 NAME = "a'b -- c.d é"
 pytestmark = pytest.mark.timeout(1500)
 
@@ -116,7 +117,7 @@ def slurm() -> Iterator[dict[str, str]]:
 
 def test_refused_job_ends_the_run(pipeline: Run, tmp_path: Path, slurm: dict[str, str]) -> None:
     project = write(tmp_path / "p", *sample("s"), *sample("t"))
-    done = pipeline("-profile", "test,slurm", "--in", project, "--queue", "typo", **slurm)
+    done = pipeline("-profile", "test,slurm", "--in", project, "--queue", "typo", *LIMITS, **slurm)
     assert done.status != 0
     assert "0 of 2 cut" in done.text
     assert "invalid partition specified: typo" in done.text
@@ -126,7 +127,7 @@ def test_pipeline_by_slurm(pipeline: Run, tmp_path: Path, slurm: dict[str, str])
     project = write(tmp_path / "p 1", *sample(NAME), *sample("bad"))
     (project / "segmentation/unmicst-bad/cell.ome.tif").write_bytes(b"no TIFF")
     done = pipeline(
-        *("-profile", "test,slurm", "--in", project, "--queue", "short"),
+        *("-profile", "test,slurm", "--in", project, "--queue", "short", *LIMITS),
         "--options=--mask-cells",
         **slurm,
     )
