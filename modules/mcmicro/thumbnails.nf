@@ -102,11 +102,6 @@ workflow thumbnails {
     markers   // Names of the channels
 
   main:
-    // `--thumbnails --x-opts='-a -b'`: Nextflow takes what holds a space for the value of --thumbnails
-    if( !(mcp.workflow.thumbnails instanceof Boolean) )
-        error("--thumbnails: '${mcp.workflow.thumbnails}' found, true or false expected; " +
-            "write --thumbnails true, or at the end of the command")
-
     stores = channel.empty()
     if( Flow.doirun('thumbnails', mcp.workflow) ) {
         // Where MCMICRO starts behind the masks, it does not look for them
