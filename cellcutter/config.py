@@ -208,10 +208,9 @@ class Parser(argparse.ArgumentParser):
     def _parameters(self, file: Path, options: Mapping[object, object] | str) -> dict[str, Any]:
         """Read one set of options, checked as flags are."""
         if isinstance(options, str):
-            if options.lstrip().startswith(("[", "{")):  # how a mapping looks as text of Nextflow's
-                raise SettingsError(
-                    f"{file}: {options!r} found, flags such as '--window-size=64 --mask-cells' expected"
-                )
+            if options.lstrip().startswith(("[", "{")):  # a mapping that became text
+                flags = "'--window-size=64 --mask-cells'"
+                raise SettingsError(f"{file}: {options!r} found, flags such as {flags} expected")
             stand_ins = ["1" for action in self._actions if not action.option_strings]
             try:
                 given = self._given([*stand_ins, *shlex.split(options)])

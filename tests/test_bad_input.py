@@ -449,7 +449,7 @@ for name, text, message in (
     (
         "a mapping as Nextflow's text",
         "options: {cellcutter: '[window-size:64, mask-cells:true]'}",
-        r"params\.yml: '\[window-size:64, mask-cells:true\]' found, flags such as '--window-size=64",
+        r"params\.yml: '\[window-size:64, mask-cells:true\]' found, flags such as '--win",
     ),
 ):
     case(f"YAML with {name}", message, lambda c, text=text: c.yaml(text))
