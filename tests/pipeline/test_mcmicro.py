@@ -311,8 +311,7 @@ def test_background_and_zip(mcmicro: Run, tmp_path: Path) -> None:
     )
     done = mcmicro(
         project,
-        *("--start-at", "downstream", "--background", "--cellcutter-opts=-z --mask-cells"),
-        "--thumbnails",
+        *("--cellcutter-opts=-z --mask-cells", *LAST, "--background"),
     )
     assert done.status == 0, done.text
     name = "s_backsub--mesmer_cell"
@@ -403,7 +402,7 @@ def test_run_from_segmentation_on(mcmicro: Run, commands: str, tmp_path: Path) -
     assert (done.status, done.submitted) == (0, 0), done.text
     # Other modules' options are not this step's
     shutil.rmtree(project / "thumbnails")
-    done = mcmicro(project, *LAST, "--mcquant-opts=--masks x.tif", "-resume", PATH=commands)
+    done = mcmicro(project, "--mcquant-opts=--masks x.tif", *LAST, "-resume", PATH=commands)
     assert done.status == 0, done.text
     assert len(names(project / "thumbnails")) == 4
 

@@ -18,7 +18,7 @@ static def parseParams(given, schema, defaults) {
     Map mcp = new Yaml().load(new File(defaults).text)
     def own = new File("${given.in}/params.yml")
     if( own.exists() ) lay(mcp, new Yaml().load(own.text))
-    ['workflow', 'options', 'modules'].each { part -> if( given[part] ) lay(mcp[part], given[part]) }
+    ['workflow', 'options', 'modules'].each { part -> if( given.containsKey(part) ) lay(mcp[part], given[part]) }
 
     // What the command line names: --<module>-opts, else a parameter of the workflow
     def modules = mcp.modules.values().flatten()*.name
