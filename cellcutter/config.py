@@ -209,8 +209,8 @@ class Parser(argparse.ArgumentParser):
         """Read one set of options, checked as flags are."""
         if isinstance(options, str):
             if options.lstrip().startswith(("[", "{")):  # a mapping that became text
-                flags = "'--window-size=64 --mask-cells'"
-                raise SettingsError(f"{file}: {options!r} found, flags such as {flags} expected")
+                example = "'--window-size=64 --mask-cells'"
+                raise SettingsError(f"{file}: {options!r} found, flags such as {example} expected")
             stand_ins = ["1" for action in self._actions if not action.option_strings]
             try:
                 given = self._given([*stand_ins, *shlex.split(options)])
