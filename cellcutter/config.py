@@ -208,6 +208,9 @@ class Parser(argparse.ArgumentParser):
     def _parameters(self, file: Path, options: Mapping[object, object] | str) -> dict[str, Any]:
         """Read one set of options, checked as flags are."""
         if isinstance(options, str):
+            if options.lstrip().startswith(("[", "{")):  # a mapping that became text
+                example = "'--window-size=64 --mask-cells'"
+                raise SettingsError(f"{file}: {options!r} found, flags such as {example} expected")
             stand_ins = ["1" for action in self._actions if not action.option_strings]
             try:
                 given = self._given([*stand_ins, *shlex.split(options)])
@@ -275,8 +278,7 @@ def _cellcutter_options(file: Path) -> list[Mapping[object, object] | str]:
     sets = content if isinstance(content, list) else [{} if content is None else content]
     for options in sets:
         if not isinstance(options, dict | str):
-            kind = type(options).__name__
             raise SettingsError(
-                f"{file}: a {kind} found, a mapping of parameters to values expected"
+                f"{file}: {options!r} found, flags or a mapping of parameters to values expected"
             )
     return sets

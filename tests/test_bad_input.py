@@ -435,9 +435,9 @@ for name, text, message in (
         r"params\.yml: .* together",
     ),
     (
-        "no mapping",
+        "no flags",
         "- window-size",
-        r"params\.yml: a list found, a mapping of parameters to values",
+        r"params\.yml: 'window-size' found: unrecognized arguments",
     ),
     ("no YAML", "a: [", r"params\.yml: .* found, a YAML file expected"),
     (
@@ -445,7 +445,12 @@ for name, text, message in (
         "options: {cellcutter: --windows 3}",
         r"params\.yml: '--windows 3' fou",
     ),
-    ("flags that are no text", "options: {cellcutter: 3}", r"params\.yml: a int found, a mapping"),
+    ("flags that are no text", "options: {cellcutter: 3}", r"params\.yml: 3 found, flags or a map"),
+    (
+        "a mapping as Nextflow's text",
+        "options: {cellcutter: '[window-size:64, mask-cells:true]'}",
+        r"params\.yml: '\[window-size:64, mask-cells:true\]' found, flags such as '--win",
+    ),
 ):
     case(f"YAML with {name}", message, lambda c, text=text: c.yaml(text))
 

@@ -16,25 +16,23 @@ process cellcutter {
       saveAs: {fn -> fn.replace('.command', "${module.name}-${task.index}")}
 
   input:
-    val mcp
     val module
+    val options
     tuple path(image, stageAs: 'image/*'), path(mask, stageAs: 'mask/*'), path(table, stageAs: 'table/*'), path(markers, stageAs: 'markers/*')
 
   output:
     path '*.zarr*', emit: stores, type: 'any'
     tuple path('.command.sh'), path('.command.log')
 
-  when: Flow.doirun('thumbnails', mcp.workflow)
-
   script:
     def files = [image, mask, table].collect{ f -> Util.escapeForShell(f.name) }.join(' ')
     def store = Util.escapeForShell(table.baseName + '.zarr')
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     // Through a file, so that no value meets the shell, and a mapping stays a mapping
-    def options = groovy.json.JsonOutput.toJson([memory, mcp.options[module.name] ?: [:]].flatten())
+    def json = groovy.json.JsonOutput.toJson([memory, options].flatten())
     """
     cat > params.yml <<'END_OF_OPTIONS'
-    ${options}
+    ${json}
     END_OF_OPTIONS
     cut_cells --params params.yml -p ${task.cpus} --markers ${Util.escapeForShell(markers.name)} -- ${files} ${store}
     for store in *.zarr; do
@@ -50,6 +48,51 @@ process cellcutter {
     """
 }
 
+// Pairs by exact names. A table is <image>--<method>_<mask>.csv; before 2022 it was
+// <method>-<image>_<mask>.csv. Masks without a table are usual; what else is left out is said.
+workflow pairs {
+  take:
+    imgs
+    masks     // (<method>-<image>, mask)
+    tables
+    markers
+
+  main:
+    id_imgs = imgs.map{ f -> tuple(Util.getImageID(f), f) }
+    id_tables = tables
+      .filter{ f ->
+          def cells = f.withReader{ r -> r.readLine() && r.readLine() }
+          if( !cells ) log.warn("thumbnails: ${f.name}: no cells found, left out")
+          cells }
+      .map{ f -> tuple(f.baseName, f) }
+
+    def used = [:]
+    inputs = masks
+      .map{ tag, msk -> tuple(tag.split('-', 2)[1], tag, msk) }
+      .combine(id_imgs, by: 0)
+      .flatMap{ id, tag, msk, img ->
+          def name = msk.name.split('\\.')[0]
+          [tuple("${id}--${tag.split('-', 2)[0]}_${name}".toString(), img, msk),
+           tuple("${tag}_${name}".toString(), img, msk)] }
+      .combine(id_tables, by: 0)
+      .combine(markers.unique{ f -> f.text })
+      .map{ _1, img, msk, table, mrk ->
+          def files = "${img}, ${msk}, ${mrk}"
+          if( used[table] ) error("thumbnails: ${table}: 2 ways to pair found, one expected: ${used[table]}; or ${files}")
+          used[table] = files
+          tuple(img, msk, table, mrk) }
+
+    id_tables.map{ id, _2 -> tuple(id, false) }
+      .mix(inputs.map{ _1, _2, table, _4 -> tuple(table.baseName, true) })
+      .groupTuple()
+      .subscribe{ id, paired ->
+          if( !paired.any() ) log.warn("thumbnails: ${id}.csv: no mask and image of that name " +
+              "(<image>--<method>_<mask>.csv) found, left out") }
+
+  emit:
+    inputs
+}
+
 workflow thumbnails {
   take:
     mcp       // MCMICRO parameters (as returned by Opts.parseParams())
@@ -59,23 +102,20 @@ workflow thumbnails {
     markers   // Names of the channels
 
   main:
-    id_imgs = imgs.map{ f -> tuple(Util.getImageID(f), f) }
-
-    // A table is <image>--<method>_<mask>.csv; before 2022 it was <method>-<image>_<mask>.csv
-    id_tables = tables.map{ f -> tuple(f.baseName, f) }
-    inputs = segmasks
-      .flatMap{ tag, msks -> (msks instanceof Collection ? msks : [msks]).collect{ m ->
-          tuple(tag.split('-', 2)[1], tag, m) } }
-      .combine(id_imgs, by: 0)
-      .flatMap{ id, tag, msk, img ->
-          def name = msk.name.split('\\.')[0]
-          [tuple("${id}--${tag.split('-', 2)[0]}_${name}".toString(), img, msk),
-           tuple("${tag}_${name}".toString(), img, msk)] }
-      .combine(id_tables, by: 0)
-      .map{ _1, img, msk, table -> tuple(img, msk, table) }
-      .combine(markers)
-    cellcutter(mcp, mcp.modules['thumbnails'], inputs)
+    stores = channel.empty()
+    if( Flow.doirun('thumbnails', mcp.workflow) ) {
+        // Where MCMICRO starts behind the masks, it does not look for them
+        masks = mcp.workflow['start-at'] == 'downstream' ?
+            channel.fromPath("${params.in}/segmentation/*-*/*.tif")
+              .ifEmpty{ error("${params.in}/segmentation: no <method>-<image>/*.tif found, a mask expected") }
+              .map{ f -> tuple(f.parent.name, f) } :
+            segmasks.flatMap{ tag, msks ->
+                (msks instanceof Collection ? msks : [msks]).collect{ m -> tuple(tag.toString(), m) } }
+        pairs(imgs, masks, tables, markers)
+        cellcutter(mcp.modules['thumbnails'], mcp.options['cellcutter'] ?: [:], pairs.out)
+        stores = cellcutter.out.stores
+    }
 
   emit:
-    cellcutter.out.stores
+    stores
 }

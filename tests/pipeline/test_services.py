@@ -14,6 +14,7 @@ import pytest
 from cellcutter.version import __version__
 from tests.pipeline.conftest import ROOT, Run
 from tests.pipeline.projects import sample, write
+from tests.pipeline.test_mcmicro import HOSTS, LAST, copy, step
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
@@ -105,6 +106,24 @@ def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> 
         DOCKER_HOST=docker_host,
     )
     assert done.status == 0, done.text
+    check(project, tmp_path)
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_step_of_mcmicro_by_docker(
+    nextflow: Run, docker_host: str, tmp_path: Path, name: str
+) -> None:
+    host = copy(name, tmp_path)
+    assert step("add", host, "--image", IMAGE).returncode == 0
+    project = write(tmp_path / "p 1", *sample(NAME))
+    done = nextflow(
+        tmp_path,
+        *("run", host, "--in", project, "--cellcutter-opts=--mask-cells", *LAST),
+        PYTHONPATH="",
+        PATH=running.PATH,
+        DOCKER_HOST=docker_host,
+    )
+    assert (done.status, done.submitted) == (0, 1), done.text
     check(project, tmp_path)
 
 

@@ -1,0 +1,453 @@
+"""The step inside MCMICRO: in a small pipeline that offers the same, and in MCMICRO itself.
+
+The real one is among the parameters where CELLCUTTER_MCMICRO names a checkout of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+import zarr
+
+from tests.pipeline.conftest import ROOT, Outcome, Run
+from tests.pipeline.projects import sample, write, write_mask, write_table
+from tests.pipeline.test_run import cut
+
+STEP = ROOT / "bin" / "mcmicro-step"
+HOSTS = {"host": Path(__file__).parent / "host"}
+if "CELLCUTTER_MCMICRO" in os.environ:
+    HOSTS["mcmicro"] = Path(os.environ["CELLCUTTER_MCMICRO"]).absolute()
+EDITED = ("config/defaults.yml", "config/schema.yml", "lib/mcmicro/Flow.groovy", "main.nf")
+Snapshot = dict[str, tuple[int, bytes]]
+
+
+def copy(name: str, folder: Path) -> Path:
+    unwanted = shutil.ignore_patterns(".git", "docs", ".nextflow*", "work")
+    return shutil.copytree(HOSTS[name], folder / name, ignore=unwanted)
+
+
+def step(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, STEP, *words], capture_output=True, text=True)
+
+
+def snapshot(folder: Path) -> Snapshot:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {str(f.relative_to(folder)): (f.stat().st_mode, f.read_bytes()) for f in files}
+
+
+@pytest.fixture(params=HOSTS)
+def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A checkout without the step."""
+    return copy(request.param, tmp_path)
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with the step."""
+    folder = copy(request.param, tmp_path_factory.mktemp("checkout"))
+    done = step("add", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_add_inserts_lines_and_remove_gives_back_every_byte(checkout: Path) -> None:
+    (checkout / "main.nf").chmod(0o750)
+    before = snapshot(checkout)
+    done = step("add", checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+    after = snapshot(checkout)
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed == {*EDITED, "lib/mcmicro/Opts.groovy", "modules/thumbnails.nf"}
+    shown = done.stdout.splitlines()
+    assert not [line for line in shown if line.startswith("-") and not line.startswith("--- ")]
+    inserted = sum(line.startswith("+") and not line.startswith("+++ ") for line in shown)
+    lines = {name: content.count(b"\n") for name, (_, content) in after.items()}
+    assert inserted == sum(lines[f] - before[f][1].count(b"\n") for f in changed & before.keys())
+    assert {name: mode for name, (mode, _) in after.items() if name in before} == {
+        name: mode for name, (mode, _) in before.items()
+    }
+
+    assert step("add", checkout).stdout == "nothing to change\n"
+    assert snapshot(checkout) == after
+    assert step("remove", checkout).returncode == 0
+    assert snapshot(checkout) == before
+    assert step("remove", checkout).stdout == "nothing to change\n"
+    assert snapshot(checkout) == before
+
+
+def test_dry_run_shows_and_changes_nothing(checkout: Path) -> None:
+    before = snapshot(checkout)
+    shown = step("add", "--dry-run", checkout).stdout
+    assert snapshot(checkout) == before
+    assert step("add", checkout).stdout == shown
+
+
+def test_line_ends_of_windows_are_kept(checkout: Path) -> None:
+    for name in EDITED:
+        text = (checkout / name).read_bytes()
+        (checkout / name).write_bytes(text.replace(b"\n", b"\r\n"))
+    before = snapshot(checkout)
+    assert step("add", checkout).returncode == 0
+    for name in EDITED:
+        text = (checkout / name).read_bytes()
+        assert text.count(b"\n") == text.count(b"\r\n")
+    assert step("remove", checkout).returncode == 0
+    assert snapshot(checkout) == before
+
+
+def test_adding_again_brings_image_and_module_up_to_date(checkout: Path) -> None:
+    before = snapshot(checkout)
+    step("add", checkout)
+    after = snapshot(checkout)
+    module = checkout / "modules" / "thumbnails.nf"
+    module.write_text(module.read_text() + "// of an older version\n")
+    done = step("add", checkout, "--image", "localhost:5000/cellcutter:1.10")
+    assert done.returncode == 0, done.stderr
+    module = yaml.safe_load((checkout / "config/defaults.yml").read_text())["modules"]["thumbnails"]
+    assert module["container"] == "localhost:5000/cellcutter"
+    assert module["version"] == "1.10"
+    step("add", checkout)
+    assert snapshot(checkout) == after
+    step("remove", checkout)
+    assert snapshot(checkout) == before
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def half_added(checkout: Path) -> None:
+    step("add", checkout)
+    replace(checkout / "config/schema.yml", "  - thumbnails\n", "")
+
+
+def module_only(checkout: Path) -> None:
+    step("add", checkout)
+    for name in (*EDITED, "lib/mcmicro/Opts.groovy"):
+        replace(checkout / name, "thumbnails", "thumb")
+
+
+def not_text(checkout: Path) -> None:
+    (checkout / "config/schema.yml").write_bytes(b"workflow:\n  - viz\xff\n")
+
+
+Harm = Callable[[Path], object]
+HARM: dict[str, tuple[Harm, str]] = {
+    "no file": (
+        lambda c: (c / "config/schema.yml").unlink(),
+        "config/schema.yml: no such file or directory; a checkout of labsyspharm/mcmicro expected",
+    ),
+    "no checkout": (shutil.rmtree, "no such file or directory; a checkout of"),
+    "no folder": (lambda c: shutil.rmtree(c / "modules"), "modules/.thumbnails.nf"),
+    "no text": (not_text, "config/schema.yml: no utf-8"),
+    "other call": (
+        lambda c: replace(c / "main.nf", "    downstream(mcp, sft)\n", "    downstream(sft)\n"),
+        "main.nf: 'downstream(mcp, sft)' found 0 times, once expected",
+    ),
+    "two calls": (
+        lambda c: replace(
+            c / "main.nf", "    downstream(mcp, sft)\n", "    downstream(mcp, sft)\n" * 2
+        ),
+        "main.nf: 'downstream(mcp, sft)' found 2 times, once expected",
+    ),
+    "no flag": (
+        lambda c: replace(c / "config/defaults.yml", "  viz: false\n", ""),
+        "config/defaults.yml: 'viz:' below 'workflow:' found 0 times, once expected",
+    ),
+    "no case": (
+        lambda c: replace(c / "lib/mcmicro/Flow.groovy", "case 'viz'", "case 'show'"),
+        "lib/mcmicro/Flow.groovy: \"case 'viz': return(wfp.viz)\" found 0 times, once expected",
+    ),
+    "another module": (
+        lambda c: (c / "modules/thumbnails.nf").write_text("process thumbs {}\n"),
+        "modules/thumbnails.nf: a file of somebody else's found",
+    ),
+    "empty module": (
+        lambda c: (c / "modules/thumbnails.nf").write_text(""),
+        "modules/thumbnails.nf: a file of somebody else's found",
+    ),
+    "half added": (half_added, "config/schema.yml: no line of the step found"),
+    "half removed": (module_only, "config/defaults.yml: no line of the step found"),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_refuses_what_it_does_not_know(checkout: Path, harm: str) -> None:
+    change, message = HARM[harm]
+    change(checkout)
+    before = snapshot(checkout)
+    words = (
+        ["add"]
+        if harm in ("no folder", "other call", "two calls", "no flag", "no case")
+        else [
+            "add",
+            "remove",
+        ]
+    )
+    for word in words:
+        done = step(word, checkout)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"mcmicro-step: error: {checkout}: ")
+        assert done.stderr.endswith("; nothing was changed\n")
+        assert done.stderr.count("\n") == 1
+        assert message in done.stderr
+        assert snapshot(checkout) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["add"], ["put", "."], ["add", ".", "--image", "x"], ["add", ".", "--image", "x:1\ny"]],
+)
+def test_bad_command_line(words: list[str]) -> None:
+    done = step(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("mcmicro-step: error: ")
+    assert done.stderr.count("\n") == 1
+
+
+# The step in a run
+
+
+@pytest.fixture
+def mcmicro(nextflow: Run, host: Path, tmp_path: Path) -> Run:
+    """Run the host without containers."""
+    (tmp_path / "plain.config").write_text("docker.enabled = false\n")
+
+    def run(project: Path, *words: str, **extra: str) -> Outcome:
+        options = ("-c", "plain.config", "--in", project)
+        return nextflow(tmp_path, "run", host, *options, *words, **extra)
+
+    return run
+
+
+LAST = ("--start-at", "downstream", "--thumbnails")
+
+
+def names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()} if folder.exists() else set()
+
+
+def check(project: Path, three: tuple[str, ...], scratch: Path, *options: str) -> None:
+    """Make sure that a sample's thumbnails are those that the command cuts, byte for byte."""
+    store = f"{Path(three[2]).stem}.zarr"
+    cut(project, three, scratch / store, *options)
+    kinds = (store, store.replace(".zarr", "_mask.zarr"))
+    for name in kinds if "--mask-cells" in options else kinds[:1]:
+        assert snapshot(project / "thumbnails" / name) == snapshot(scratch / name)
+
+
+def test_slide(mcmicro: Run, tmp_path: Path) -> None:
+    threes = (sample("a'b -- c.d é"), sample("s-1"), sample("s-1", "mesmer"))
+    other = ("segmentation/unmicst-s-1/nuclei.ome.tif", "segmentation/unmicst-s-1/qc/outlines.tif")
+    project = write(
+        tmp_path / "p", *dict.fromkeys(name for three in threes for name in three), *other
+    )
+    (project / "params.yml").write_text(
+        "options:\n  cellcutter:\n    window-size: 7\n    channels: [3, CD 45]\n"
+    )
+    done = mcmicro(project, "--start-at", "downstream")
+    assert (done.status, done.submitted) == (0, 0), done.text
+    assert not (project / "thumbnails").exists()
+
+    done = mcmicro(project, *LAST)
+    assert (done.status, done.submitted) == (0, 3), done.text
+    assert "WARN" not in done.text
+    assert names(project / "thumbnails") == {f"{Path(three[2]).stem}.zarr" for three in threes}
+    for three in threes:
+        check(project, three, tmp_path, "--window-size=7", "--channels=3,CD 45")
+    provenance = {f"cellcutter-{i}.{kind}" for i in (1, 2, 3) for kind in ("sh", "log")}
+    assert names(project / "qc/provenance") == provenance
+
+    # Other modules' options are not this step's
+    done = mcmicro(project, "--mcquant-opts=--masks x.tif", *LAST, "-resume")
+    assert (done.status, done.submitted) == (0, 0), done.text
+
+
+def test_microarray(mcmicro: Run, tmp_path: Path) -> None:
+    cores = [
+        (f"dearray/{core}.ome.tif", *sample(core, method)[1:])
+        for core in ("1", "11")
+        for method in ("unmicst", "mesmer")
+    ]
+    masks = ("dearray/masks/1_mask.tif", "dearray/masks/11_mask.tif")
+    project = write(
+        tmp_path / "p",
+        *("registration/tma.ome.tif", *masks),
+        *dict.fromkeys(name for core in cores for name in core),
+    )
+    (project / "params.yml").write_text(
+        "workflow:\n  tma: true\noptions:\n  cellcutter: --window-size 5 --mask-cells\n"
+    )
+    done = mcmicro(project, *LAST)
+    assert (done.status, done.submitted) == (0, 4), done.text
+    for core in cores:
+        check(project, core, tmp_path, "--window-size=5", "--mask-cells")
+
+    shutil.rmtree(project / "thumbnails")
+    done = mcmicro(project, *LAST, "--cellcutter-opts=--mask-cells", "--publish_dir_mode", "link")
+    assert (done.status, done.submitted) == (0, 4), done.text
+    for number, core in enumerate(cores):
+        (tmp_path / str(number)).mkdir()
+        check(project, core, tmp_path / str(number), "--mask-cells")
+
+
+def test_background_and_zip(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(
+        tmp_path / "p",
+        "registration/s.ome.tif",
+        "background/s_backsub.ome.tif",
+        "background/markers_bs.csv",
+        "segmentation/mesmer-s_backsub/cell.tif",
+        "quantification/s_backsub--mesmer_cell.csv",
+    )
+    done = mcmicro(
+        project,
+        *("--cellcutter-opts=-z --mask-cells", *LAST, "--background"),
+    )
+    assert done.status == 0, done.text
+    name = "s_backsub--mesmer_cell"
+    assert names(project / "thumbnails") == {f"{name}.zarr.zip", f"{name}_mask.zarr.zip"}
+    files = ("background/s_backsub.ome.tif", "segmentation/mesmer-s_backsub/cell.tif")
+    table = f"quantification/{name}.csv"
+    expected = cut(project, (*files, table), tmp_path / "expected.zarr", "--mask-cells")
+    store = zarr.storage.ZipStore(project / "thumbnails" / f"{name}.zarr.zip", mode="r")
+    np.testing.assert_array_equal(zarr.open_array(store, mode="r")[:], expected[:])
+    store.close()
+
+
+def test_left_out_is_said(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(
+        tmp_path / "p", *sample("s"), *sample("t"), "quantification/s--unmicst_ring.csv"
+    )
+    write_table(project / "quantification/t--unmicst_cell.csv", cells=0)
+    done = mcmicro(project, *LAST)
+    assert (done.status, done.submitted) == (0, 1), done.text
+    assert names(project / "thumbnails") == {"s--unmicst_cell.zarr"}
+    assert done.text.count("WARN") == 2
+    assert "t--unmicst_cell.csv: no cells found, left out" in done.text
+    assert "s--unmicst_ring.csv: no mask and image of that name" in done.text
+
+
+def test_names_before_2022_and_what_a_task_may_use(mcmicro: Run, tmp_path: Path) -> None:
+    three = (
+        "registration/exemplar-001.ome.tif",
+        "segmentation/unmicst-exemplar-001/cellMask.tif",
+        "quantification/unmicst-exemplar-001_cellMask.csv",
+    )
+    project = write(tmp_path / "p", *three)
+    (tmp_path / "more.config").write_text(
+        "process { withName: cellcutter { cpus = 2; memory = '1 GB' } }\n"
+    )
+    done = mcmicro(project, *LAST, "-c", "more.config")
+    assert done.status == 0, done.text
+    check(project, three, tmp_path)
+    script = (project / "qc/provenance/cellcutter-1.sh").read_text()
+    assert " -p 2 " in script
+    assert '[{"cache-size":716},{}]' in script
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> str:
+    """A PATH with a segmenter and a quantification, which copy what the test has written."""
+    write_mask(tmp_path / "given/mask.tif")
+    write_table(tmp_path / "given/table.csv")
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    for name, line in {
+        "segment": f"cp {tmp_path}/given/mask.tif cell.tif",
+        "mcquant": f'cp {tmp_path}/given/table.csv "$(basename "$2" .ome.tif)_cell.csv"',
+    }.items():
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def test_run_from_segmentation_on(mcmicro: Run, commands: str, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", "registration/s-1.ome.tif", "registration/t.ome.tif")
+    segmenters = [
+        {
+            "name": name,
+            "container": "x",
+            "version": 1,
+            "cmd": "segment",
+            "input": "",
+            "watershed": "no",
+        }
+        for name in ("mesmer", "cellpose")
+    ]
+    params = {
+        "workflow": {"segmentation": "mesmer,cellpose"},
+        "modules": {"segmentation": segmenters},
+    }
+    (project / "params.yml").write_text(yaml.safe_dump(params))
+    words = ("--start-at", "segmentation", "--thumbnails")
+    done = mcmicro(project, *words, PATH=commands)
+    assert (done.status, done.submitted) == (0, 12), done.text
+    for image in ("s-1", "t"):
+        for method in ("mesmer", "cellpose"):
+            image_file, _, table = sample(image, method)
+            mask = f"segmentation/{method}-{image}/cell.tif"
+            check(project, (image_file, mask, table), tmp_path)
+
+    done = mcmicro(project, *words, "-resume", PATH=commands)
+    assert (done.status, done.submitted) == (0, 0), done.text
+
+
+def no_masks(project: Path) -> None:
+    shutil.rmtree(project / "segmentation")
+
+
+def two_masks(project: Path) -> None:
+    write(project, "segmentation/unmicst-s/cell.tif")
+
+
+@pytest.mark.parametrize(
+    ("words", "harm", "message"),
+    [
+        (
+            (*LAST, "--cellcutter-opts=--mask-cells --window-size 7"),
+            None,
+            "--thumbnails: '--cellcutter-opts=--mask-cells --window-size 7' found, true or false",
+        ),
+        (
+            ("--cellcutter-opts=[window-size:64, mask-cells:true]", *LAST),
+            None,
+            "params.yml: '[window-size:64, mask-cells:true]' found, flags such as '--window-size",
+        ),
+        (
+            ("--cellcutter-opts=--window-sise=64 --z", *LAST),
+            None,
+            "params.yml: '--window-sise=64 --z' found: unrecognized arguments",
+        ),
+        ((*LAST, "--cellcutter-opts"), None, "True found, flags or a mapping of parameters"),
+        (LAST, no_masks, "p/segmentation: no <method>-<image>/*.tif found, a mask expected"),
+        (LAST, two_masks, "s--unmicst_cell.csv: 2 ways to pair found, one expected"),
+    ],
+)
+def test_errors(
+    mcmicro: Run, tmp_path: Path, words: tuple[str, ...], harm: Harm | None, message: str
+) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    if harm:
+        harm(project)
+    done = mcmicro(project, *words)
+    assert done.status != 0
+    assert message in done.text
+    assert "No pre-stitched image" not in done.text
+
+
+def test_stub(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("it's"))
+    done = mcmicro(project, *LAST, "-stub-run")
+    assert done.status == 0, done.text
+    assert (project / "thumbnails/it's--unmicst_cell.zarr/.zarray").exists()
