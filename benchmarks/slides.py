@@ -175,7 +175,11 @@ def write_sparse_project(
 
 
 def make_labels(rng: np.random.Generator, spec: SlideSpec) -> NDArray[np.int32]:
-    """Return labels (height, width): ellipses on a jittered grid, numbered row by row."""
+    """Return labels (height, width): ellipses on a jittered grid.
+
+    They are numbered by their first pixels, row by row, as labelling connected components does:
+    cells that follow each other are of one height in the image, but seldom neighbours.
+    """
     rows, cols = int(spec.height / spec.spacing), int(spec.width / spec.spacing)
     step_y, step_x = spec.height / rows, spec.width / cols
     shape = (rows + 2, cols + 2)
@@ -206,7 +210,22 @@ def make_labels(rng: np.random.Generator, spec: SlideSpec) -> NDArray[np.int32]:
                 closer = distance < nearest
                 nearest[closer] = distance[closer]
                 band[closer] = number[site][closer]
+    _number_by_first_pixel(labels)
     return labels
+
+
+def _number_by_first_pixel(labels: NDArray[np.int32]) -> None:
+    """Number labels anew, in place."""
+    first = np.full(int(labels.max()) + 1, labels.size, np.int64)
+    width = labels.shape[1]
+    for top in reversed(range(0, len(labels), 512)):
+        band = labels[top : top + 512].reshape(-1)
+        first[band[::-1]] = np.arange(len(band) - 1, -1, -1) + top * width
+    first[0] = -1  # background stays 0
+    number = np.empty(len(first), np.int32)
+    number[np.argsort(first)] = np.arange(len(first))
+    for top in range(0, len(labels), 512):
+        labels[top : top + 512] = number[labels[top : top + 512]]
 
 
 def make_intensities(rng: np.random.Generator, spec: SlideSpec, cells: int) -> NDArray[np.float32]:

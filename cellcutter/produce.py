@@ -22,7 +22,7 @@ from cellcutter.config import MB, Settings
 from cellcutter.gather import Pixels, blank_outside
 from cellcutter.image import Image
 from cellcutter.plan import Job, Plan, Source, make_plan
-from cellcutter.store import Layout, StoreWriter, cells_per_chunk, check_layout, zip_folder
+from cellcutter.store import Layout, StoreWriter, cells_per_chunk, check_layout
 from cellcutter.windows import Bools, Windows
 
 Progress = Callable[[str, int, int], None]
@@ -303,19 +303,13 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
     with ExitStack() as stack:
         stages = {name: stack.enter_context(publish.staging(name)) for name in target.names}
         stage = stages[target.destination]
-        compression = production.settings.compression
-        writer = StoreWriter(
-            stage.folder / "store",
-            layout,
-            production.attributes(("channel", *_axes(production))),
-            compression,
-        )
-        mask_writer = mask_layout and StoreWriter(
-            stage.folder / "masks",
-            mask_layout,
-            production.attributes(_axes(production)),
-            compression,
-        )
+        axes = production.subject.kind, "y", "x"
+        writer = stack.enter_context(_writer(production, stage, layout, ("channel", *axes)))
+        mask_writer = None
+        if mask_layout and target.masks:
+            mask_writer = stack.enter_context(
+                _writer(production, stages[target.masks], mask_layout, axes)
+            )
 
         def sink(index: int, pixels: Pixels, masks: Masks | None) -> None:
             if masks is not None and mask_writer:
@@ -335,9 +329,10 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
         )
         if target.metadata:
             stages[target.metadata].new.write_text(production.metadata(), encoding="utf-8")
-        if mask_writer and target.masks:
-            _finish(mask_writer, production, table.result(), stages[target.masks].new)
-        _finish(writer, production, table.result(), stage.new)
+        for name, each in ((target.masks, mask_writer), (target.destination, writer)):
+            if name and each:
+                made = each.finish(table.result(), production.subject.table)
+                made.rename(stages[name].new)
         for name in target.names:
             stages[name].publish()
     seconds = time.monotonic() - production.started
@@ -355,18 +350,17 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
     )
 
 
-def _axes(production: Production) -> tuple[str, ...]:
-    return production.subject.kind, "y", "x"
-
-
-def _finish(writer: StoreWriter, production: Production, table: str, new: Path) -> None:
-    """Add the table, make sure that the store is whole, and put it where it is published from."""
-    (writer.folder / production.subject.table).write_text(table, encoding="utf-8")
-    writer.check()
-    if production.settings.zip_store:
-        zip_folder(writer.folder, new)
-    else:
-        writer.folder.rename(new)
+def _writer(
+    production: Production, stage: publish.Staging, layout: Layout, axes: tuple[str, ...]
+) -> StoreWriter:
+    """Return the writer of a store in its staging folder."""
+    return StoreWriter(
+        stage.folder / "store",
+        layout,
+        production.attributes(axes),
+        production.settings.compression,
+        stage.folder / "archive" if production.settings.zip_store else None,
+    )
 
 
 def _log_plan(production: Production, layout: Layout, plan: Plan) -> None:

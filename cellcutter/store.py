@@ -8,9 +8,11 @@ zeros.
 
 from __future__ import annotations
 
+import shutil
 import threading
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import numcodecs
 import numpy as np
 import zarr
 from numpy.typing import DTypeLike, NDArray
+from zarr.storage import ZipStore
 
 from cellcutter.errors import DestinationError, SettingsError
 
@@ -36,6 +39,7 @@ CODECS: dict[str, dict[str, Any] | None] = {
 BLOSC_OVERHEAD = 16
 Buffer = bytes | bytearray | memoryview
 LARGEST_CHUNK = 2**31 - 1 - BLOSC_OVERHEAD
+_COPIED_NBYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -76,24 +80,34 @@ class Layout:
 
 
 class StoreWriter:
-    """Writes the chunks of one array; its methods may be called from several threads.
+    """Writes one array; a context manager, whose :meth:`write` may be called from several threads.
 
     Parameters
     ----------
     folder : Path
-        Folder to be made.
+        Folder to be made. With `archive` files wait in it for their turn.
     layout : Layout
     attributes : mapping
         Attributes of the array, fit for JSON.
     compression : str
         A key of `CODECS`.
+    archive : Path, optional
+        Zip file to be made instead, not compressed: its members are in the order of the chunks
+        and have no date, so that the same array makes the same bytes. A chunk that is complete
+        moves into it as soon as those before it have, so that the disk holds little more than
+        one copy.
     """
 
     def __init__(
-        self, folder: Path, layout: Layout, attributes: Mapping[str, Any], compression: str
+        self,
+        folder: Path,
+        layout: Layout,
+        attributes: Mapping[str, Any],
+        compression: str,
+        archive: Path | None = None,
     ) -> None:
-        self.folder = folder
         self.layout = layout
+        self._folder = folder
         self._codec = CODECS[compression]
         self._sizes: dict[int, int] = {}
         self._memory = threading.local()
@@ -107,6 +121,21 @@ class StoreWriter:
             zarr_format=2,
             attributes=dict(attributes),
         )
+        self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
+        self._moving = threading.Lock()
+        self._moved = 0
+        if self._archive:
+            for file in sorted(folder.iterdir()):
+                self._move(file)
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the archive; where writing has failed, what is written last will fail as well."""
+        if self._archive:
+            with suppress(OSError):
+                self._archive.close()
 
     @property
     def nbytes(self) -> int:
@@ -120,10 +149,46 @@ class StoreWriter:
         ----------
         index : int
         chunk : array of shape ``layout.chunks``, C-contiguous
+
+        Raises
+        ------
+        OSError
         """
         encoded = self._encode(chunk)
-        (self.folder / self.layout.key(index)).write_bytes(encoded)
+        self._file(index).write_bytes(encoded)
         self._sizes[index] = len(encoded)
+        # Who finds another thread at it goes on: what is left waits for the next, or `finish`.
+        if self._archive and self._moving.acquire(blocking=False):
+            try:
+                self._move_chunks()
+            finally:
+                self._moving.release()
+
+    def finish(self, table: str, name: str) -> Path:
+        """Add a table of some name, make sure that all is there, and return what was made.
+
+        Raises
+        ------
+        DestinationError
+            A chunk is missing or has another size than it was written with.
+        """
+        (self._folder / name).write_text(table, encoding="utf-8")
+        if self._archive is None:
+            sizes = {file.name: file.stat().st_size for file in self._folder.iterdir()}
+            self._check(self._folder, sizes, self._folder)
+            return self._folder
+        self._move_chunks()
+        self._move(self._folder / name)
+        self._archive.close()
+        made = Path(str(self._archive.filename))
+        with zipfile.ZipFile(made) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+        with ZipStore(made, mode="r") as store:
+            self._check(made, sizes, store)
+        return made
+
+    def _file(self, index: int) -> Path:
+        return self._folder / self.layout.key(index)
 
     def _encode(self, chunk: NDArray[np.generic]) -> Buffer:
         """Return the content of a chunk's file, good until this thread encodes the next."""
@@ -141,35 +206,45 @@ class StoreWriter:
         )
         return encoded
 
-    def check(self) -> None:
-        """Make sure that every chunk is there as it was written.
-
-        Raises
-        ------
-        DestinationError
-            A chunk is missing or has another size than it was written with.
-        """
-        for index in range(self.layout.number):
-            file = self.folder / self.layout.key(index)
-            found = file.stat().st_size if file.exists() else None
-            if found is None or found != self._sizes.get(index):
-                raise DestinationError(
-                    f"{file}: {found} bytes found, {self._sizes.get(index)} expected; "
-                    "something else has changed the store while it was written"
-                )
-        array = zarr.open_array(self.folder, mode="r")
-        if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
-            raise DestinationError(
-                f"{self.folder}: {array.shape} {array.dtype} found, "
-                f"{self.layout.shape} {self.layout.dtype} expected"
-            )
-
     def _scratch(self) -> bytearray:
         """Return memory of this thread for an encoded chunk."""
         if not hasattr(self._memory, "out"):
             self._memory.out = bytearray(self.layout.chunk_nbytes + BLOSC_OVERHEAD)
         out: bytearray = self._memory.out
         return out
+
+    def _move_chunks(self) -> None:
+        """Move the chunks whose turn it is into the archive."""
+        while self._moved in self._sizes:
+            self._move(self._file(self._moved))
+            self._moved += 1
+
+    def _move(self, member: Path) -> None:
+        """Move a file into the archive."""
+        if self._archive is None:
+            raise ValueError("no archive to move files into")
+        info = zipfile.ZipInfo(member.name)
+        info.external_attr = 0o644 << 16
+        info.file_size = member.stat().st_size
+        with member.open("rb") as source, self._archive.open(info, "w") as target:
+            shutil.copyfileobj(source, target, _COPIED_NBYTES)
+        member.unlink()
+
+    def _check(self, made: Path, sizes: Mapping[str, int], store: Path | ZipStore) -> None:
+        for index in range(self.layout.number):
+            name = self.layout.key(index)
+            found, expected = sizes.get(name), self._sizes.get(index)
+            if found is None or found != expected:
+                raise DestinationError(
+                    f"{made}/{name}: {found} bytes found, {expected} expected; "
+                    "something else has changed the store while it was written"
+                )
+        array = zarr.open_array(store, mode="r")
+        if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
+            raise DestinationError(
+                f"{made}: {array.shape} {array.dtype} found, "
+                f"{self.layout.shape} {self.layout.dtype} expected"
+            )
 
 
 def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_nbytes: int) -> int:
@@ -203,29 +278,6 @@ def check_layout(layout: Layout) -> Layout:
             f"windows each), at most {LARGEST_CHUNK} expected"
         )
     return layout
-
-
-def zip_folder(folder: Path, file: Path) -> None:
-    """Move the files of a folder into one zip file, uncompressed and in the order of their names.
-
-    The same files make the same bytes: members have no date. Each file is removed when it is in,
-    so that the disk holds little more than one copy.
-    """
-    with zipfile.ZipFile(file, "x", zipfile.ZIP_STORED) as archive:
-        for member in sorted(folder.iterdir(), key=_natural):
-            info = zipfile.ZipInfo(member.name)
-            info.external_attr = 0o644 << 16
-            info.file_size = member.stat().st_size
-            with member.open("rb") as source, archive.open(info, "w") as target:
-                while block := source.read(1 << 20):
-                    target.write(block)
-            member.unlink()
-    folder.rmdir()
-
-
-def _natural(member: Path) -> tuple[list[int], str]:
-    parts = member.name.split(".")
-    return [int(part) for part in parts] if all(map(str.isdigit, parts)) else [], member.name
 
 
 def is_store(path: Path) -> bool:

@@ -206,6 +206,7 @@ def test_full_disk(slide, tmp_path, flags):
     assert found.stdout == "status 1\n", found.stderr
     assert "No space left on device" in found.stderr.splitlines()[-1]
     assert "Traceback" not in found.stderr
+    assert "Exception ignored" not in found.stderr
 
 
 def test_old_zip_is_replaced_by_a_folder_and_the_other_way_round(slide, tmp_path):

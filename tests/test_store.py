@@ -282,6 +282,8 @@ def test_zip_holds_what_the_folder_holds(slide, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zarr.zip") as archive:
         assert archive.testzip() is None
         assert {n: archive.read(n) for n in archive.namelist()} == files(tmp_path / "a.zarr")
+        chunks = [n for n in archive.namelist() if n[0].isdigit()]
+        assert chunks == [f"0.{i}.0.0" for i in range(len(chunks))]
         assert {i.compress_type for i in archive.infolist()} == {zipfile.ZIP_STORED}
         assert {i.date_time for i in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
