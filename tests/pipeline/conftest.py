@@ -6,16 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from cellcutter.version import __version__
 from tests.services import running
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / "tools" / "nextflow" / "run"
+IMAGE = "cellcutter:test"
+BUILD = (f"--build-arg=VERSION={__version__}", f"--tag={IMAGE}", ".")
 
 
 @dataclass(frozen=True)
@@ -80,3 +83,23 @@ def pipeline(nextflow: Run, tmp_path: Path) -> Run:
         return nextflow(tmp_path, "run", ROOT, *profile, *words, **extra)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> Iterator[str]:
+    """A Docker engine that holds the image."""
+    with running.docker() as host:
+        environment = {**os.environ, "DOCKER_HOST": host, "PATH": running.PATH}
+        for command in (["docker/base-image"], ["docker", "build", "--network=host", *BUILD]):
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        yield host
+
+
+def docker(host: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run Docker's command."""
+    return subprocess.run(
+        ["docker", "-H", host, *map(str, words)], capture_output=True, text=True, timeout=300
+    )

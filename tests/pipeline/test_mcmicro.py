@@ -273,30 +273,34 @@ def test_slide(mcmicro: Run, tmp_path: Path) -> None:
     assert (done.status, done.submitted) == (0, 0), done.text
 
 
-def test_microarray(mcmicro: Run, tmp_path: Path) -> None:
-    cores = [
-        (f"dearray/{core}.ome.tif", *sample(core, method)[1:])
-        for core in ("1", "11")
-        for method in ("unmicst", "mesmer")
-    ]
+CORES = [
+    (f"dearray/{core}.ome.tif", *sample(core, method)[1:])
+    for core in ("1", "11")
+    for method in ("unmicst", "mesmer")
+]
+
+
+def microarray(project: Path) -> Path:
+    """Write a tissue microarray of two cores, each with two segmentations."""
     masks = ("dearray/masks/1_mask.tif", "dearray/masks/11_mask.tif")
-    project = write(
-        tmp_path / "p",
-        *("registration/tma.ome.tif", *masks),
-        *dict.fromkeys(name for core in cores for name in core),
-    )
+    names = dict.fromkeys(name for core in CORES for name in core)
+    return write(project, "registration/tma.ome.tif", *masks, *names)
+
+
+def test_microarray(mcmicro: Run, tmp_path: Path) -> None:
+    project = microarray(tmp_path / "p")
     (project / "params.yml").write_text(
         "workflow:\n  tma: true\noptions:\n  cellcutter: --window-size 5 --mask-cells\n"
     )
     done = mcmicro(project, *LAST)
     assert (done.status, done.submitted) == (0, 4), done.text
-    for core in cores:
+    for core in CORES:
         check(project, core, tmp_path, "--window-size=5", "--mask-cells")
 
     shutil.rmtree(project / "thumbnails")
     done = mcmicro(project, *LAST, "--cellcutter-opts=--mask-cells", "--publish_dir_mode", "link")
     assert (done.status, done.submitted) == (0, 4), done.text
-    for number, core in enumerate(cores):
+    for number, core in enumerate(CORES):
         (tmp_path / str(number)).mkdir()
         check(project, core, tmp_path / str(number), "--mask-cells")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,36 +11,15 @@ import numpy as np
 import pytest
 
 from cellcutter.version import __version__
-from tests.pipeline.conftest import ROOT, Run
+from tests.pipeline.conftest import IMAGE, ROOT, Run, docker
 from tests.pipeline.projects import sample, write
 from tests.pipeline.test_mcmicro import HOSTS, LAST, copy, step
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
-IMAGE = "cellcutter:test"
-BUILD = (f"--build-arg=VERSION={__version__}", f"--tag={IMAGE}", ".")
 LIMITS = ("--max_cpus", "2", "--max_memory", "2.GB")
 NAME = "a'b -- c.d é"
 pytestmark = pytest.mark.timeout(1500)
-
-
-@pytest.fixture(scope="module")
-def docker_host() -> Iterator[str]:
-    """A Docker engine that holds the image."""
-    with running.docker() as host:
-        environment = {**os.environ, "DOCKER_HOST": host, "PATH": running.PATH}
-        for command in (["docker/base-image"], ["docker", "build", "--network=host", *BUILD]):
-            done = subprocess.run(
-                command, cwd=ROOT, env=environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-        yield host
-
-
-def docker(host: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker", "-H", host, *map(str, words)], capture_output=True, text=True, timeout=300
-    )
 
 
 def inspect(host: str, image: str) -> dict:
@@ -63,6 +41,16 @@ def test_image_holds_what_tasks_need_and_no_tools(docker_host: str) -> None:
     done = docker(docker_host, "run", "--rm", IMAGE, "bash", "-euc", script)
     assert done.returncode == 0, done.stderr
     assert "usage: cellcutter" in docker(docker_host, "run", "--rm", IMAGE).stdout
+
+
+def test_smoke_test_passes(docker_host: str) -> None:
+    smoke = [ROOT / "docker" / "smoke-test", "docker", "-H", docker_host, "run", "--rm"]
+    done = subprocess.run([*smoke, IMAGE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{__version__}: passed" in done.stdout
+    done = subprocess.run([*smoke, "debian:bookworm-slim"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "no ps found in the image" in done.stderr
 
 
 @pytest.mark.parametrize(
