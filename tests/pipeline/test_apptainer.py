@@ -1,6 +1,6 @@
-"""The image by Apptainer, as an ordinary user: by itself, by the pipeline, and in MCMICRO.
+"""The image by Apptainer, as an ordinary user: by itself, by the pipeline, in MCMICRO, by Slurm.
 
-All of it runs in a root file system that tests/services/apptainer-root makes.
+All of it runs in a root file system that tests/services/node-root makes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from tests.pipeline.test_mcmicro import CORES, HOSTS, LAST, check, copy, microar
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
-ENTER = ROOT / "tests" / "services" / "apptainer-root"
-NAME = "a'b -- c.d é"
+ENTER = ROOT / "tests" / "services" / "node-root"
+BECOME = ("setpriv", "--reuid=user", "--regid=user", "--init-groups", "env", "HOME=/home/user")
 USER = 1000
+NAME = "a'b -- c.d é"
+LIMITS = ("--max_cpus", "2", "--max_memory", "2.GB")
 PIPELINE = ("conf", "lib", "main.nf", "modules", "nextflow.config", "nextflow_schema.json", "tools")
 pytestmark = pytest.mark.timeout(1500)
 
@@ -39,7 +41,8 @@ def own(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """A folder of the ordinary user."""
-    running.need("debootstrap", "setpriv", "unshare", root=True)
+    running.need("debootstrap", "setpriv", "unshare", "java", "mvn", root=True)
+    subprocess.run([ENTER], check=True)
     with running.folder("apptainer") as folder:
         yield own(folder)
 
@@ -50,11 +53,12 @@ def user(home: Path) -> User:
 
     def run(folder: Path, *words: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [ENTER, *map(str, words)],
+            [ENTER, *BECOME, *map(str, words)],
             cwd=folder,
-            env={**os.environ, "PATH": running.PATH, **extra},
+            env={**os.environ, **extra},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=400,
         )
@@ -74,23 +78,56 @@ def sif(docker_host: str, home: Path, user: User) -> Path:
         *("apptainer", "build", "--build-arg", "bootstrap=docker-archive"),
         *("--build-arg", "from=cellcutter.tar", "cellcutter.sif", "apptainer.def"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     return home / "cellcutter.sif"
+
+
+@pytest.fixture(scope="module")
+def checkout(home: Path) -> Path:
+    """The pipeline and the pinned Nextflow, as the user has them."""
+    subprocess.run([COMMAND, "-version"], check=True, env={**os.environ, "NXF_PINNED": "1"})
+    folder = home / "pipeline"
+    for name in PIPELINE:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name)
+        else:
+            shutil.copy(ROOT / name, folder)
+    (nextflow,) = (ROOT / ".tools").glob("nextflow-[0-9.]*[0-9]")
+    shutil.copytree(nextflow, folder / ".tools" / nextflow.name)
+    return own(folder)
 
 
 @pytest.fixture
 def work(home: Path) -> Iterator[Path]:
-    """A folder of the user, with a name that needs quotes."""
-    folder = home / "w o'r k"
+    """A folder of the user."""
+    folder = home / "work"
     folder.mkdir()
     yield own(folder)
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def nextflow(user: User, checkout: Path, work: Path) -> User:
+    """Run Nextflow as the user."""
+
+    def run(*words: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
+        command = checkout / "tools" / "nextflow" / "run"
+        return user(own(work), command, *words, NXF_HOME=str(work / "home"), **extra)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def slurm(home: Path) -> Iterator[dict[str, str]]:
+    """The environment of a cluster whose node has Apptainer."""
+    with running.slurm(ENTER) as environment:
+        yield environment
+
+
 def test_image_tells_of_itself(user: User, sif: Path) -> None:
-    assert user(sif.parent, "apptainer", "test", "--unsquash", sif).returncode == 0
-    done = user(sif.parent, "apptainer", "run", "--unsquash", sif)
-    assert "usage: cellcutter" in done.stdout, done.stderr
+    done = user(sif.parent, "apptainer", "test", sif)
+    assert done.returncode == 0, done.stdout
+    assert "usage: cellcutter" in user(sif.parent, "apptainer", "run", sif).stdout
     assert "cut_cells IMAGE" in user(sif.parent, "apptainer", "run-help", sif).stdout
     labels = user(sif.parent, "apptainer", "inspect", sif).stdout
     assert f"org.opencontainers.image.version: {__version__}" in labels
@@ -98,8 +135,8 @@ def test_image_tells_of_itself(user: User, sif: Path) -> None:
 
 def test_smoke_test_passes(user: User, sif: Path) -> None:
     shutil.copy(ROOT / "docker" / "smoke-test", sif.parent)
-    done = user(sif.parent, "./smoke-test", "apptainer", "exec", "--unsquash", sif)
-    assert done.returncode == 0, done.stderr
+    done = user(sif.parent, "./smoke-test", "apptainer", "exec", sif)
+    assert done.returncode == 0, done.stdout
     assert f"{__version__}: passed" in done.stdout
 
 
@@ -108,77 +145,77 @@ def test_run_contained_as_mcmicro_does(user: User, sif: Path, work: Path, tmp_pa
     own(work)
     done = user(
         project,
-        *("apptainer", "exec", "--unsquash", "-C", "-H", project, sif, "cut_cells"),
-        *(*sample(NAME), "--markers", "markers.csv", "--mask-cells", "-z", f"{NAME}.zarr.zip"),
+        *("apptainer", "exec", "-C", "-H", project, sif, "cut_cells"),
+        *(*sample(NAME), "--markers", "markers.csv", "--mask-cells", f"{NAME}.zarr"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     expected = cut(project, sample(NAME), tmp_path / "expected.zarr", "--mask-cells")
-    np.testing.assert_array_equal(read(project / f"{NAME}.zarr.zip")[:], expected[:])
-    assert (project / f"{NAME}.zarr.zip").stat().st_uid == USER
+    np.testing.assert_array_equal(read(project / f"{NAME}.zarr")[:], expected[:])
+    assert (project / f"{NAME}.zarr").stat().st_uid == USER
 
 
-def checkout(work: Path) -> Path:
-    """Copy the pipeline, and the pinned Nextflow, to the user."""
-    subprocess.run([COMMAND, "-version"], check=True, env={**os.environ, "NXF_PINNED": "1"})
-    for name in PIPELINE:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, work / "pipeline" / name)
-        else:
-            shutil.copy(ROOT / name, work / "pipeline")
-    (nextflow,) = (ROOT / ".tools").glob("nextflow-[0-9.]*[0-9]")
-    shutil.copytree(nextflow, work / "pipeline" / ".tools" / nextflow.name)
-    return work / "pipeline"
-
-
-def nextflow(user: User, work: Path, *words: str | Path) -> None:
-    """Run the user's Nextflow, which has the image where it keeps those that it has pulled."""
-    # There is no FUSE here.
-    (work / "site.config").write_text(
-        "apptainer.runOptions = '--unsquash'\n"
-        "singularity.runOptions = '--unsquash -C -H \"$PWD\"'\n"
-    )
-    done = user(
-        own(work),
-        *("pipeline/tools/nextflow/run", "-c", "site.config", "run", *words),
-        NXF_HOME=str(work / "home"),
-        NXF_SINGULARITY_CACHEDIR=str(work / "cache"),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_pipeline(user: User, sif: Path, work: Path, tmp_path: Path) -> None:
-    pipeline = checkout(work)
+def test_pipeline(nextflow: User, checkout: Path, sif: Path, work: Path, tmp_path: Path) -> None:
     project = write(work / "p 1", *sample(NAME))
-    nextflow(
-        user,
-        work,
-        *(pipeline, "-profile", "test,apptainer", "--in", project, "--container", sif),
+    done = nextflow(
+        *("run", checkout, "-profile", "test,apptainer", "--in", project, "--container", sif),
         "--options=--mask-cells",
     )
+    assert done.returncode == 0, done.stdout
     check(project, sample(NAME), tmp_path, "--mask-cells")
+
+
+def test_pipeline_by_slurm(
+    nextflow: User, checkout: Path, sif: Path, work: Path, tmp_path: Path, slurm: dict[str, str]
+) -> None:
+    project = write(work / "p 1", *sample(NAME), *sample("bad"))
+    (project / "segmentation/unmicst-bad/cell.ome.tif").write_bytes(b"no TIFF")
+    done = nextflow(
+        *("run", checkout, "-profile", "slurm,apptainer", "--in", project, "--container", sif),
+        *("--queue", "short", "-work-dir", work / "scratch", *LIMITS),
+        *("--publish_dir_mode", "link", "--options=--mask-cells"),
+        **slurm,
+    )
+    assert "1 of 2 cut" in done.stdout
+    assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.stdout
+    assert "jobId: " in (work / ".nextflow.log").read_text()
+    check(project, sample(NAME), tmp_path, "--mask-cells")
+
+
+def test_command_by_sbatch(
+    user: User, sif: Path, work: Path, tmp_path: Path, slurm: dict[str, str]
+) -> None:
+    project = write(work / "p 1", *sample("s"))
+    line = f"apptainer exec {sif} cut_cells {' '.join(sample('s'))} --markers markers.csv s.zarr"
+    own(work)
+    done = user(project, "sbatch", "--wait", "-c", "2", "--mem", "1G", "--wrap", line, **slurm)
+    (log,) = project.glob("slurm-*.out")
+    assert done.returncode == 0, done.stdout + log.read_text()
+    assert "2 threads" in log.read_text()
+    expected = cut(project, sample("s"), tmp_path / "expected.zarr")
+    np.testing.assert_array_equal(read(project / "s.zarr")[:], expected[:])
 
 
 @pytest.mark.parametrize("kind", ["slide", "microarray"])
 @pytest.mark.parametrize("name", HOSTS)
 def test_step_of_mcmicro(
-    user: User, sif: Path, work: Path, tmp_path: Path, name: str, kind: str
+    nextflow: User, sif: Path, work: Path, tmp_path: Path, name: str, kind: str
 ) -> None:
-    checkout(work)
     host = copy(name, work)
-    # MCMICRO's names of images end in a tag: this one is found in the cache of those pulled.
     assert step("add", host).returncode == 0
+    # The image as Nextflow keeps those that it has pulled.
     cache = work / "cache" / "ghcr.io-labsyspharm-cellcutter-1.0.0.img"
     cache.parent.mkdir()
-    shutil.copy(sif, cache)
-    threes = CORES if kind == "microarray" else [sample("s"), sample("s", "mesmer")]
-    names = dict.fromkeys(name for three in threes for name in three)
-    project = microarray(work / "p 1") if kind == "microarray" else write(work / "p 1", *names)
-    tma = ["--tma"] if kind == "microarray" else []
-    nextflow(
-        user,
-        work,
-        *(host, "-profile", "singularity", "--in", project, *LAST, *tma),
+    cache.symlink_to(sif)
+    if kind == "microarray":
+        threes, tma, project = CORES, ["--tma"], microarray(work / "p 1")
+    else:
+        threes, tma = [sample(NAME), sample(NAME, "mesmer")], []
+        project = write(work / "p 1", *dict.fromkeys(name for three in threes for name in three))
+    done = nextflow(
+        *("run", host, "-profile", "singularity", "--in", project, *tma, *LAST),
         "--cellcutter-opts=--mask-cells",
+        NXF_SINGULARITY_CACHEDIR=str(cache.parent),
     )
+    assert done.returncode == 0, done.stdout
     for three in threes:
         check(project, three, tmp_path, "--mask-cells")

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,11 +79,13 @@ def ready(running: subprocess.Popen[bytes], log: Path, answers: Callable[[], boo
         time.sleep(0.1)
 
 
-def succeeds(*command: str | Path, **env: str) -> bool:
-    """Tell whether a command ends well."""
+def says(answer: str, *command: str | Path, **env: str) -> bool:
+    """Tell whether a command ends well, and its output has a word in it."""
     environment = {**os.environ, "PATH": PATH, **env}
-    done = subprocess.run([str(w) for w in command], capture_output=True, env=environment)
-    return done.returncode == 0
+    done = subprocess.run(
+        [str(w) for w in command], capture_output=True, text=True, env=environment
+    )
+    return done.returncode == 0 and answer in done.stdout
 
 
 @contextmanager
@@ -97,7 +100,7 @@ def docker() -> Iterator[str]:
             *("--pidfile", home / "pid"),
         ]
         with process(command, log) as running:
-            ready(running, log, lambda: succeeds("docker", "info", DOCKER_HOST=host))
+            ready(running, log, partial(says, "Server Version", "docker", "info", DOCKER_HOST=host))
             yield host
 
 
@@ -114,7 +117,6 @@ SlurmctldPort={controller}
 SlurmdPort={node}
 AuthType=auth/munge
 AuthInfo=socket={home}/munge/socket
-CryptoType=crypto/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation={home}/state
@@ -135,16 +137,15 @@ PartitionName=short Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def munged(home: Path) -> tuple[list[str | Path], Path]:
+def munged(home: Path, *enter: str | Path) -> tuple[list[str | Path], Path]:
     """Make what munged wants, and return its command line and socket."""
     home.mkdir()
     key, socket_ = home / "key", home / "socket"
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)
-    for path in (home, key):
-        shutil.chown(path, "munge", "munge")
+    subprocess.run([*enter, "chown", "-R", "munge:munge", home], check=True)
     command = [
-        *("setpriv", "--reuid=munge", "--regid=munge", "--clear-groups"),
+        *(*enter, "setpriv", "--reuid=munge", "--regid=munge", "--clear-groups"),
         *("munged", "--foreground", f"--key-file={key}", f"--socket={socket_}"),
         *(f"--pid-file={home}/pid", f"--seed-file={home}/seed", f"--log-file={home}/log"),
     ]
@@ -152,14 +153,18 @@ def munged(home: Path) -> tuple[list[str | Path], Path]:
 
 
 @contextmanager
-def slurm() -> Iterator[dict[str, str]]:
-    """Run a cluster of one node; yield the environment of its commands."""
-    need("slurmctld", "slurmd", "sbatch", "munged", root=True)
+def slurm(*enter: str | Path) -> Iterator[dict[str, str]]:
+    """Run a cluster of one node; yield the environment of its commands.
+
+    All of it is run by way of the command `enter`, which may lead into another root file system.
+    """
+    if not enter:
+        need("slurmctld", "slurmd", "sbatch", "munged", root=True)
     with folder("slurm") as home, ExitStack() as stack:
         for name in ("state", "spool"):
             (home / name).mkdir()
         log = home / "munged.log"
-        command, key = munged(home / "munge")
+        command, key = munged(home / "munge", *enter)
         running = stack.enter_context(process(command, log))
         ready(running, log, key.exists)
         conf = home / "slurm.conf"
@@ -174,22 +179,10 @@ def slurm() -> Iterator[dict[str, str]]:
             )
         )
         environment = {"SLURM_CONF": str(conf)}
-        for name, answers in (
-            ("slurmctld", lambda: succeeds("scontrol", "ping", **environment)),
-            ("slurmd", lambda: idle(environment)),
-        ):
+        ping, state = ("scontrol", "ping"), ("sinfo", "-h", "-t", "idle", "-o", "%T")
+        for name, question, answer in (("slurmctld", ping, "UP"), ("slurmd", state, "idle")):
             log = home / f"{name}.log"
-            running = stack.enter_context(process([name, "-D"], log, **environment))
-            ready(running, log, answers)
+            running = stack.enter_context(process([*enter, name, "-D"], log, **environment))
+            asking = partial(says, answer, *enter, *question, **environment)
+            ready(running, log, asking)
         yield environment
-
-
-def idle(environment: dict[str, str]) -> bool:
-    """Tell whether the cluster's node takes jobs."""
-    done = subprocess.run(
-        ["sinfo", "-h", "-o", "%T"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PATH": PATH, **environment},
-    )
-    return done.stdout.strip() == "idle"
