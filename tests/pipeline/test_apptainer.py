@@ -17,7 +17,7 @@ import pytest
 from cellcutter.version import __version__
 from tests.pipeline.conftest import COMMAND, IMAGE, ROOT, docker
 from tests.pipeline.projects import sample, write
-from tests.pipeline.test_mcmicro import CORES, HOSTS, LAST, check, copy, microarray, step
+from tests.pipeline.test_mcmicro import HOSTS, KINDS, LAST, arrange, check, copy, step
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
@@ -55,7 +55,7 @@ def user(home: Path) -> User:
         return subprocess.run(
             [ENTER, *BECOME, *map(str, words)],
             cwd=folder,
-            env={**os.environ, **extra},
+            env={**os.environ, "APPTAINER_CACHEDIR": str(home / "cache"), **extra},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -195,7 +195,7 @@ def test_command_by_sbatch(
     np.testing.assert_array_equal(read(project / "s.zarr")[:], expected[:])
 
 
-@pytest.mark.parametrize("kind", ["slide", "microarray"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", HOSTS)
 def test_step_of_mcmicro(
     nextflow: User, sif: Path, work: Path, tmp_path: Path, name: str, kind: str
@@ -206,13 +206,10 @@ def test_step_of_mcmicro(
     cache = work / "cache" / "ghcr.io-labsyspharm-cellcutter-1.0.0.img"
     cache.parent.mkdir()
     cache.symlink_to(sif)
-    if kind == "microarray":
-        threes, tma, project = CORES, ["--tma"], microarray(work / "p 1")
-    else:
-        threes, tma = [sample(NAME), sample(NAME, "mesmer")], []
-        project = write(work / "p 1", *dict.fromkeys(name for three in threes for name in three))
+    project = work / "p 1"
+    threes, words = arrange(project, kind)
     done = nextflow(
-        *("run", host, "-profile", "singularity", "--in", project, *tma, *LAST),
+        *("run", host, "-profile", "singularity", "--in", project, *words, *LAST),
         "--cellcutter-opts=--mask-cells",
         NXF_SINGULARITY_CACHEDIR=str(cache.parent),
     )

@@ -273,10 +273,11 @@ def test_slide(mcmicro: Run, tmp_path: Path) -> None:
     assert (done.status, done.submitted) == (0, 0), done.text
 
 
-CORES = [
+METHODS = ("unmicst", "mesmer")
+CORES: list[tuple[str, ...]] = [
     (f"dearray/{core}.ome.tif", *sample(core, method)[1:])
     for core in ("1", "11")
-    for method in ("unmicst", "mesmer")
+    for method in METHODS
 ]
 
 
@@ -285,6 +286,19 @@ def microarray(project: Path) -> Path:
     masks = ("dearray/masks/1_mask.tif", "dearray/masks/11_mask.tif")
     names = dict.fromkeys(name for core in CORES for name in core)
     return write(project, "registration/tma.ome.tif", *masks, *names)
+
+
+KINDS = ("slide", "microarray")
+
+
+def arrange(project: Path, kind: str) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Write a slide or a microarray with two segmentations; return its samples, and their flags."""
+    if kind == "microarray":
+        microarray(project)
+        return CORES, ("--tma",)
+    threes: list[tuple[str, ...]] = [sample("a'b -- c.d é", method) for method in METHODS]
+    write(project, *dict.fromkeys(name for three in threes for name in three))
+    return threes, ()
 
 
 def test_microarray(mcmicro: Run, tmp_path: Path) -> None:

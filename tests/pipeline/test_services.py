@@ -13,7 +13,7 @@ import pytest
 from cellcutter.version import __version__
 from tests.pipeline.conftest import IMAGE, ROOT, Run, docker
 from tests.pipeline.projects import sample, write
-from tests.pipeline.test_mcmicro import HOSTS, LAST, copy, step
+from tests.pipeline.test_mcmicro import HOSTS, KINDS, LAST, arrange, check, copy, step
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
@@ -77,12 +77,6 @@ def test_run(docker_host: str, tmp_path: Path, options: list[str]) -> None:
     np.testing.assert_array_equal(read(project / "out/cells.zarr")[:], expected[:])
 
 
-def check(project: Path, tmp_path: Path) -> None:
-    expected = cut(project, sample(NAME), tmp_path / "expected.zarr", "--mask-cells")
-    result = read(project / "thumbnails" / f"{NAME}--unmicst_cell.zarr")
-    np.testing.assert_array_equal(result[:], expected[:])
-
-
 def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> None:
     project = write(tmp_path / "p 1", *sample(NAME))
     done = pipeline(
@@ -94,25 +88,28 @@ def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> 
         DOCKER_HOST=docker_host,
     )
     assert done.status == 0, done.text
-    check(project, tmp_path)
+    check(project, sample(NAME), tmp_path, "--mask-cells")
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", HOSTS)
 def test_step_of_mcmicro_by_docker(
-    nextflow: Run, docker_host: str, tmp_path: Path, name: str
+    nextflow: Run, docker_host: str, tmp_path: Path, name: str, kind: str
 ) -> None:
     host = copy(name, tmp_path)
     assert step("add", host, "--image", IMAGE).returncode == 0
-    project = write(tmp_path / "p 1", *sample(NAME))
+    project = tmp_path / "p 1"
+    threes, words = arrange(project, kind)
     done = nextflow(
         tmp_path,
-        *("run", host, "--in", project, "--cellcutter-opts=--mask-cells", *LAST),
+        *("run", host, "--in", project, "--cellcutter-opts=--mask-cells", *words, *LAST),
         PYTHONPATH="",
         PATH=running.PATH,
         DOCKER_HOST=docker_host,
     )
-    assert (done.status, done.submitted) == (0, 1), done.text
-    check(project, tmp_path)
+    assert (done.status, done.submitted) == (0, len(threes)), done.text
+    for three in threes:
+        check(project, three, tmp_path, "--mask-cells")
 
 
 @pytest.fixture(scope="module")
@@ -141,4 +138,4 @@ def test_pipeline_by_slurm(pipeline: Run, tmp_path: Path, slurm: dict[str, str])
     assert "1 of 2 cut" in done.text
     assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.text
     assert "jobId: " in done.log
-    check(project, tmp_path)
+    check(project, sample(NAME), tmp_path, "--mask-cells")

@@ -43,7 +43,7 @@ def folder(name: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path)
 
 
 @contextmanager
@@ -94,8 +94,10 @@ def docker() -> Iterator[str]:
     need("dockerd", "docker", "debootstrap", root=True)
     with folder("docker") as home:
         host, log = f"unix://{home}/socket", home / "log"
+        # In a mount namespace, so that nothing of it stays mounted.
         command = [
-            *("dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "-H", host),
+            *("unshare", "--mount", "dockerd"),
+            *("--iptables=false", "--ip6tables=false", "--bridge=none", "-H", host),
             *("--data-root", home / "data", "--exec-root", home / "exec"),
             *("--pidfile", home / "pid"),
         ]
