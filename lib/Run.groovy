@@ -114,7 +114,8 @@ class Run {
 
     static String error(String folder) {
         def file = Path.of(folder, '.command.err')
-        def lines = Files.exists(file) ? file.readLines().findAll { line -> line.trim() } : []
+        // The last line of a failed `docker run` only names its help
+        def lines = Files.exists(file) ? file.readLines().findAll { line -> line.trim() && !line.contains('docker run --help') } : []
         lines ? lines.last() : null
     }
 }

@@ -4,7 +4,8 @@ import mcmicro.*
 // Options: `options: cellcutter:` in params.yml, a string of flags or a mapping; --cellcutter-opts='...'.
 process cellcutter {
     container "${params.contPfx}${module.container}:${module.version}"
-    tag "${table.baseName}"
+    // It becomes part of a job's name, and sbatch does not take every name
+    tag "${table.baseName.replaceAll(/[^A-Za-z0-9._-]+/, '_')}"
 
     // Output
     publishDir "${params.in}/thumbnails", mode: "${params.publish_dir_mode}",

@@ -195,10 +195,18 @@ def test_command_by_sbatch(
     np.testing.assert_array_equal(read(project / "s.zarr")[:], expected[:])
 
 
+@pytest.mark.parametrize("by", ["local", "slurm"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", HOSTS)
 def test_step_of_mcmicro(
-    nextflow: User, sif: Path, work: Path, tmp_path: Path, name: str, kind: str
+    nextflow: User,
+    sif: Path,
+    work: Path,
+    tmp_path: Path,
+    slurm: dict[str, str],
+    name: str,
+    kind: str,
+    by: str,
 ) -> None:
     host = copy(name, work)
     assert step("add", host).returncode == 0
@@ -206,13 +214,18 @@ def test_step_of_mcmicro(
     cache = work / "cache" / "ghcr.io-labsyspharm-cellcutter-1.0.0.img"
     cache.parent.mkdir()
     cache.symlink_to(sif)
+    (work / "site.config").write_text(
+        f"process {{ executor = '{by}'; queue = 'short'; memory = '1 GB' }}\n"
+    )
     project = work / "p 1"
     threes, words = arrange(project, kind)
     done = nextflow(
-        *("run", host, "-profile", "singularity", "--in", project, *words, *LAST),
-        "--cellcutter-opts=--mask-cells",
+        *("run", host, "-profile", "singularity", "-c", "site.config", "--in", project),
+        *("--cellcutter-opts=--mask-cells", *words, *LAST),
         NXF_SINGULARITY_CACHEDIR=str(cache.parent),
+        **slurm,
     )
     assert done.returncode == 0, done.stdout
+    assert ("jobId: " in (work / ".nextflow.log").read_text()) == (by == "slurm")
     for three in threes:
         check(project, three, tmp_path, "--mask-cells")

@@ -91,6 +91,17 @@ def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> 
     check(project, sample(NAME), tmp_path, "--mask-cells")
 
 
+def test_missing_image_is_named(pipeline: Run, docker_host: str, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    done = pipeline(
+        *("-profile", "test,docker", "--in", project, "--container", "localhost:1/typo:1"),
+        DOCKER_HOST=docker_host,
+    )
+    assert done.status != 0
+    assert "failed: s--unmicst_cell: docker: Error response from daemon: " in done.text
+    assert "localhost:1/" in done.text.split("Error response from daemon: ")[1]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", HOSTS)
 def test_step_of_mcmicro_by_docker(
