@@ -1,8 +1,6 @@
 #!/usr/bin/env nextflow
 // Cut thumbnails of the cells of a MCMICRO project, or of the samples of a samplesheet.
 
-nextflow.preview.topic = true
-
 include { CUT_CELLS } from './modules/cut_cells'
 
 workflow {
@@ -28,7 +26,7 @@ workflow {
     }
     CUT_CELLS(samples)
 
-    channel.topic('versions')
+    CUT_CELLS.out.versions
         .map { process, tool, version -> "${process.tokenize(':').last()}:\n  ${tool}: ${version}\n" }
         .unique()
         .collectFile(name: 'versions.yml', storeDir: params.reports)

@@ -18,7 +18,6 @@ process CUT_CELLS {
     task.ext.when == null || task.ext.when
 
     script:
-    def quote = { text -> "'" + text.toString().replace("'", "'\\''") + "'" }
     def inputs = [image, mask, table].collect { file -> quote(file.name) }.join(' ')
     def names = markers ? "--markers ${quote(markers.name)}" : ''
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
@@ -40,4 +39,8 @@ process CUT_CELLS {
     mkdir -p '${store}'
     touch '${store}/.zarray'
     """
+}
+
+def quote(text) {
+    "'" + text.toString().replace("'", "'\\''") + "'"
 }

@@ -18,7 +18,6 @@ process CUT_TILES {
     task.ext.when == null || task.ext.when
 
     script:
-    def quote = { text -> "'" + text.toString().replace("'", "'\\''") + "'" }
     def names = markers ? "--markers ${quote(markers.name)}" : ''
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     def options = groovy.json.JsonOutput.toJson([memory, task.ext.args ?: [:]].flatten())
@@ -39,4 +38,8 @@ process CUT_TILES {
     mkdir -p '${store}'
     touch '${store}/.zarray'
     """
+}
+
+def quote(text) {
+    "'" + text.toString().replace("'", "'\\''") + "'"
 }

@@ -1,5 +1,3 @@
-import mcmicro.*
-
 // Thumbnails of cells: one Zarr store for each image, mask and table of cells.
 // Options: `options: cellcutter:` in params.yml, a string of flags or a mapping; --cellcutter-opts='...'.
 process cellcutter {
@@ -12,7 +10,7 @@ process cellcutter {
       pattern: '*.zarr*', overwrite: true
 
     // Provenance
-    publishDir "${Flow.QC(params.in, 'provenance')}", mode: 'copy',
+    publishDir "${mcmicro.Flow.QC(params.in, 'provenance')}", mode: 'copy',
       pattern: '.command.{sh,log}',
       saveAs: {fn -> fn.replace('.command', "${module.name}-${task.index}")}
 
@@ -26,8 +24,8 @@ process cellcutter {
     tuple path('.command.sh'), path('.command.log')
 
   script:
-    def files = [image, mask, table].collect{ f -> Util.escapeForShell(f.name) }.join(' ')
-    def store = Util.escapeForShell(table.baseName + '.zarr')
+    def files = [image, mask, table].collect{ f -> mcmicro.Util.escapeForShell(f.name) }.join(' ')
+    def store = mcmicro.Util.escapeForShell(table.baseName + '.zarr')
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     // Through a file, so that no value meets the shell, and a mapping stays a mapping
     def json = groovy.json.JsonOutput.toJson([memory, options].flatten())
@@ -35,14 +33,14 @@ process cellcutter {
     cat > params.yml <<'END_OF_OPTIONS'
     ${json}
     END_OF_OPTIONS
-    cut_cells --params params.yml -p ${task.cpus} --markers ${Util.escapeForShell(markers.name)} -- ${files} ${store}
+    cut_cells --params params.yml -p ${task.cpus} --markers ${mcmicro.Util.escapeForShell(markers.name)} -- ${files} ${store}
     for store in *.zarr; do
         test -d "\$store" || mv "\$store" "\$store.zip"
     done
     """
 
   stub:
-    def store = Util.escapeForShell(table.baseName + '.zarr')
+    def store = mcmicro.Util.escapeForShell(table.baseName + '.zarr')
     """
     mkdir ${store}
     touch ${store}/.zarray
@@ -59,7 +57,7 @@ workflow pairs {
     markers
 
   main:
-    id_imgs = imgs.map{ f -> tuple(Util.getImageID(f), f) }
+    id_imgs = imgs.map{ f -> tuple(mcmicro.Util.getImageID(f), f) }
     id_tables = tables
       .filter{ f ->
           def cells = f.withReader{ r -> r.readLine() && r.readLine() }
@@ -104,7 +102,7 @@ workflow thumbnails {
 
   main:
     stores = channel.empty()
-    if( Flow.doirun('thumbnails', mcp.workflow) ) {
+    if( mcmicro.Flow.doirun('thumbnails', mcp.workflow) ) {
         // Where MCMICRO starts behind the masks, it does not look for them
         masks = mcp.workflow['start-at'] == 'downstream' ?
             channel.fromPath("${params.in}/segmentation/*-*/*.tif")

@@ -1,5 +1,3 @@
-nextflow.preview.topic = true
-
 include { CUT_TILES } from '../../modules/cut_tiles'
 
 workflow {
