@@ -132,6 +132,23 @@ def test_killed_task_is_tried_again_with_more_memory(pipeline: Run, tmp_path: Pa
     assert "1 GB" in trace
 
 
+def test_task_may_ask_for_the_memory_of_the_machine(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    (tmp_path / "much.config").write_text(
+        "process { withName: 'CUT_CELLS' { memory = { 1.PB * task.attempt } } }"
+    )
+    # The executor refuses a task that asks for more than there is
+    done = pipeline("--in", project, "-profile", "standard", "-c", "much.config", "-stub-run")
+    assert done.status == 0, done.text
+    rows = (project / "qc/cellcutter/trace.txt").read_text().splitlines()
+    head, row = (line.split("\t") for line in rows)
+    size, unit = row[head.index("memory")].split()
+    asked = float(size) * 1024 ** "KMGT".index(unit[0])
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024
+    assert asked <= there * 1.01
+    assert row[head.index("memory")] != "8 GB"
+
+
 def test_stub(pipeline: Run, tmp_path: Path) -> None:
     done = pipeline("--in", write(tmp_path / "p", *sample("it's")), "-stub-run")
     assert done.status == 0, done.text
