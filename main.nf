@@ -26,7 +26,7 @@ workflow {
     }
     CUT_CELLS(samples)
 
-    CUT_CELLS.out.versions
+    CUT_CELLS.out.versions_cellcutter
         .map { process, tool, version -> "${process.tokenize(':').last()}:\n  ${tool}: ${version}\n" }
         .unique()
         .collectFile(name: 'versions.yml', storeDir: params.reports)

@@ -12,7 +12,7 @@ process CUT_CELLS {
 
     output:
     tuple val(meta), path('thumbnails/*', type: 'any'), emit: thumbnails
-    tuple val("${task.process}"), val('cellcutter'), eval("cellcutter --version | sed 's/.* //'"), topic: versions, emit: versions
+    tuple val("${task.process}"), val('cellcutter'), eval("cellcutter --version | sed 's/.* //'"), topic: versions, emit: versions_cellcutter
 
     when:
     task.ext.when == null || task.ext.when

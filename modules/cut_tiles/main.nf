@@ -12,7 +12,7 @@ process CUT_TILES {
 
     output:
     tuple val(meta), path('tiles/*', type: 'any'), emit: tiles
-    tuple val("${task.process}"), val('cellcutter'), eval("cellcutter --version | sed 's/.* //'"), topic: versions, emit: versions
+    tuple val("${task.process}"), val('cellcutter'), eval("cellcutter --version | sed 's/.* //'"), topic: versions, emit: versions_cellcutter
 
     when:
     task.ext.when == null || task.ext.when
