@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cellcutter.blosc import encoder_nbytes
 from cellcutter.errors import SettingsError
 from cellcutter.regions import Touches, grid_for, touches
 from cellcutter.schedule import (
@@ -240,9 +241,13 @@ def region_nbytes(source: Source, layer: Touches, size: int) -> int:
 
 
 def _encoding_nbytes(job: Job) -> int:
-    """Memory of a thread that encodes a chunk: the result, and masks as wide as pixels."""
-    masks = job.cells_per_chunk * job.mask_nbytes * job.image.itemsize if job.labels else 0
-    return job.chunk_nbytes + masks
+    """Memory of a thread that encodes a chunk: blocks and streams, and masks as wide as pixels."""
+    nbytes = job.cells_per_chunk * job.cell_nbytes(job.all_planes)
+    pixels = encoder_nbytes(job.image.itemsize, nbytes)
+    if not job.labels:
+        return pixels
+    masks = job.cells_per_chunk * job.mask_nbytes
+    return pixels + encoder_nbytes(1, masks) + masks * job.image.itemsize
 
 
 def _direct(visit: _Visit, threads: int) -> Plan:

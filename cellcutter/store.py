@@ -17,28 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numcodecs
 import numpy as np
 import zarr
 from numpy.typing import DTypeLike, NDArray
 from zarr.storage import ZipStore
 
+from cellcutter.blosc import BLOCK_NBYTES, LARGEST, Codec, Encoder, lz4, zstd
 from cellcutter.errors import DestinationError, SettingsError
 
-# Blosc (https://www.blosc.org) as numcodecs registers it, read by zarr-python 2 and 3 as they are.
+# All are Blosc as numcodecs registers it, read by zarr-python 2 and 3 as they are.
 # docs/performance.md has the measurements that these were chosen by.
-CODECS: dict[str, dict[str, Any] | None] = {
-    "default": {"cname": "zstd", "clevel": 1, "shuffle": 1, "blocksize": 2 << 20},
-    "fast": {"cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0},
-    "small": {"cname": "zstd", "clevel": 2, "shuffle": 1, "blocksize": 2 << 20},
+CODECS: dict[str, Codec | None] = {
+    "default": Codec(
+        "zstd", 1, [(zstd(12, 6, 0), 1.0), (zstd(10, 7, 0), 1.02), (zstd(12, 4, 2), 1.1)]
+    ),
+    "fast": Codec("lz4", 5, [(lz4(5), 1.0)]),
+    "small": Codec("zstd", 2, [(zstd(17, 4, 0), 1.0), (zstd(10, 7, 0), 1.0)], BLOCK_NBYTES),
     "none": None,
 }
-# The largest buffer that Blosc 1 takes (BLOSC_MAX_BUFFERSIZE) and its overhead
-# (BLOSC_MAX_OVERHEAD).
-BLOSC_OVERHEAD = 16
-Buffer = bytes | bytearray | memoryview
-LARGEST_CHUNK = 2**31 - 1 - BLOSC_OVERHEAD
 _COPIED_NBYTES = 1 << 20
 
 
@@ -117,7 +114,7 @@ class StoreWriter:
             chunks=layout.chunks,
             dtype=layout.dtype,
             fill_value=layout.dtype.type(0),
-            compressors=None if self._codec is None else numcodecs.Blosc(**self._codec),
+            compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
             zarr_format=2,
             attributes=dict(attributes),
         )
@@ -154,9 +151,12 @@ class StoreWriter:
         ------
         OSError
         """
-        encoded = self._encode(chunk)
-        self._file(index).write_bytes(encoded)
-        self._sizes[index] = len(encoded)
+        with self._file(index).open("wb") as file:
+            if self._codec is None:
+                size = file.write(chunk.reshape(-1).view(np.uint8).data)
+            else:
+                size = self._encoder(self._codec).write(chunk, file)
+        self._sizes[index] = size
         # Who finds another thread at it goes on: what is left waits for the next, or `finish`.
         if self._archive and self._moving.acquire(blocking=False):
             try:
@@ -190,28 +190,14 @@ class StoreWriter:
     def _file(self, index: int) -> Path:
         return self._folder / self.layout.key(index)
 
-    def _encode(self, chunk: NDArray[np.generic]) -> Buffer:
-        """Return the content of a chunk's file, good until this thread encodes the next."""
-        if self._codec is None:
-            return chunk.reshape(-1).view(np.uint8).data
-        encoded: Buffer = imagecodecs.blosc_encode(
-            chunk,  # type: ignore[arg-type]  # any buffer will do
-            level=self._codec["clevel"],
-            compressor=self._codec["cname"],
-            shuffle=self._codec["shuffle"],
-            typesize=self.layout.dtype.itemsize,
-            blocksize=self._codec["blocksize"],
-            numthreads=1,
-            out=self._scratch(),
-        )
-        return encoded
-
-    def _scratch(self) -> bytearray:
-        """Return memory of this thread for an encoded chunk."""
-        if not hasattr(self._memory, "out"):
-            self._memory.out = bytearray(self.layout.chunk_nbytes + BLOSC_OVERHEAD)
-        out: bytearray = self._memory.out
-        return out
+    def _encoder(self, codec: Codec) -> Encoder:
+        """Return this thread's encoder."""
+        if not hasattr(self._memory, "encoder"):
+            self._memory.encoder = Encoder(
+                codec, self.layout.dtype.itemsize, self.layout.chunk_nbytes
+            )
+        encoder: Encoder = self._memory.encoder
+        return encoder
 
     def _move_chunks(self) -> None:
         """Move the chunks whose turn it is into the archive."""
@@ -272,10 +258,10 @@ def check_layout(layout: Layout) -> Layout:
     SettingsError
         A chunk would be larger than the codec takes.
     """
-    if layout.chunk_nbytes > LARGEST_CHUNK:
+    if layout.chunk_nbytes > LARGEST:
         raise SettingsError(
             f"--chunk-size: chunks of {layout.chunk_nbytes} bytes found ({layout.per_chunk} "
-            f"windows each), at most {LARGEST_CHUNK} expected"
+            f"windows each), at most {LARGEST} expected"
         )
     return layout
 
