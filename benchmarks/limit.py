@@ -5,13 +5,14 @@ and decoded once into memory that exists already; the chunks of the finished sto
 with its own codec into memory that exists already; and as many bytes are written once. Each part
 is timed by itself with the same number of threads, and the limit is their sum.
 
-Nothing of cellcutter is imported: the windows come from the store's own table.
+Of cellcutter only the encoder is used: the windows come from the store's own table.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import math
 import os
@@ -29,6 +30,9 @@ import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+
+from cellcutter.blosc import Encoder
+from cellcutter.store import CODECS
 
 Task = Callable[[], object]
 
@@ -156,6 +160,19 @@ def chunk_files(store: Path) -> list[Path]:
     return sorted(p for p in store.iterdir() if p.name[0].isdigit())
 
 
+class Nowhere(io.RawIOBase):
+    """A file that keeps nothing."""
+
+    def write(self, content: Any) -> int:
+        return len(content)
+
+    def seek(self, offset: int, _whence: int = 0) -> int:
+        return offset
+
+    def truncate(self, size: int | None = None) -> int:
+        return size or 0
+
+
 def run_encoding(store: Path, threads: int) -> float:
     """Encode all chunks of a store as it did; return the seconds it took.
 
@@ -163,24 +180,16 @@ def run_encoding(store: Path, threads: int) -> float:
     timed.
     """
     metadata = json.loads((store / ".zarray").read_text())
-    codec = metadata["compressor"]
-    typesize = np.dtype(metadata["dtype"]).itemsize
-    nbytes = math.prod(metadata["chunks"]) * typesize
+    config = {key: value for key, value in metadata["compressor"].items() if key != "id"}
+    codec = next(codec for codec in CODECS.values() if codec and codec.config() == config)
+    dtype = np.dtype(metadata["dtype"])
+    nbytes = math.prod(metadata["chunks"]) * dtype.itemsize
     memory = threading.local()
 
     def encode(content: bytes | bytearray) -> None:
-        if not hasattr(memory, "out"):
-            memory.out = bytearray(nbytes + 1024)
-        imagecodecs.blosc_encode(
-            content,
-            level=codec["clevel"],
-            compressor=codec["cname"],
-            shuffle=codec["shuffle"],
-            typesize=typesize,
-            blocksize=codec["blocksize"],
-            numthreads=1,
-            out=memory.out,
-        )
+        if not hasattr(memory, "encoder"):
+            memory.encoder = Encoder(codec, dtype.itemsize, nbytes)
+        memory.encoder.write(np.frombuffer(content, dtype), Nowhere())
 
     seconds = 0.0
     files = chunk_files(store)
