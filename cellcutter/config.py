@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import yaml
 
 from cellcutter.errors import SettingsError
+from cellcutter.machine import available_cpus, available_memory
 
 MB = 1024 * 1024
 DEFAULT_CHUNK_SIZE = 32
@@ -116,39 +117,6 @@ def check_window(option: str, size: int | None) -> None:
 def _positive(option: str, value: float | None) -> None:
     if value is not None and not value > 0:
         raise SettingsError(f"{option}: {value} found, a number above 0 expected")
-
-
-def available_cpus() -> int:
-    """Return the CPUs this process may use: its affinity, and the quota of its control group."""
-    cpus = len(os.sched_getaffinity(0))
-    quota = _cgroup("cpu.max", "cpu/cpu.cfs_quota_us")
-    period = _cgroup("cpu.max", "cpu/cpu.cfs_period_us", 1)
-    if quota and period and quota > 0:
-        cpus = min(cpus, max(1, quota // period))
-    return cpus
-
-
-def available_memory() -> int:
-    """Return the bytes of memory this process may still take without swapping.
-
-    From ``MemAvailable`` of /proc/meminfo (proc(5)) and the limit of the control group.
-    """
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    memory = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    limit = _cgroup("memory.max", "memory/memory.limit_in_bytes")
-    return min(memory, limit) if limit else memory
-
-
-def _cgroup(version2: str, version1: str, field: int = 0) -> int | None:
-    """Return a limit of this process's control group (cgroups(7)), None where there is none."""
-    for name, position in ((version2, field), (version1, 0)):
-        file = Path("/sys/fs/cgroup") / name
-        try:
-            value = file.read_text().split()[position]
-        except (OSError, IndexError):
-            continue
-        return int(value) if value.lstrip("-").isdigit() else None
-    return None
 
 
 class Parser(argparse.ArgumentParser):

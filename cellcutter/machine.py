@@ -1,0 +1,61 @@
+"""What this process may use of the machine: CPUs and memory.
+
+By its affinity, and by the limits of its control groups (cgroups(7)): those of its own group, which
+a scheduler such as Slurm makes for a job, and those of the groups above it. A container that sees
+no more than its own group sees it at the root.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+_CONTROL = Path("/sys/fs/cgroup")
+
+
+def available_cpus() -> int:
+    """Return the CPUs this process may use: its affinity, and the quotas of its control groups."""
+    cpus = len(os.sched_getaffinity(0))
+    for group in _groups("cpu"):
+        quota = _numbers(group / "cpu.max") or [
+            *_numbers(group / "cpu.cfs_quota_us"),
+            *_numbers(group / "cpu.cfs_period_us"),
+        ]
+        if len(quota) == 2 and min(quota) > 0:
+            cpus = min(cpus, max(1, quota[0] // quota[1]))
+    return cpus
+
+
+def available_memory() -> int:
+    """Return the bytes of memory this process may still take without swapping.
+
+    From ``MemAvailable`` of /proc/meminfo (proc(5)) and the limits of the control groups.
+    """
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    memory = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    for group in _groups("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            memory = min([memory, *_numbers(group / name)])
+    return memory
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """Yield the folders of the groups that this process is in, in versions 1 and 2 of cgroups."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if names and controller not in names.split(","):
+            continue
+        group = PurePosixPath(path)
+        for mount in (_CONTROL / names, _CONTROL / (controller if names else "unified")):
+            for each in (group, *group.parents):
+                yield mount / each.relative_to("/")
+
+
+def _numbers(file: Path) -> list[int]:
+    """Return the numbers in a file; none where it says ``max``, or is not there."""
+    try:
+        words = file.read_text().split()
+    except OSError:
+        return []
+    return [int(word) for word in words] if all(w.lstrip("-").isdigit() for w in words) else []
