@@ -80,14 +80,14 @@ def measure(
     decode_labels = run(decoding(labels, None, [0]), threads) if labels else 0.0
     encode = sum(run_encoding(store, threads) for store in stores)
     scratch.mkdir()
-    files = [file for store in stores for file in chunk_files(store)]
-    contents = [file.read_bytes() for file in files]
+    sizes = [file.stat().st_size for store in stores for file in chunk_files(store)]
+    content = memoryview(bytes(max(sizes)))
     write = run(
-        [partial((scratch / str(i)).write_bytes, c) for i, c in enumerate(contents)],
+        [partial((scratch / str(i)).write_bytes, content[:size]) for i, size in enumerate(sizes)],
         threads,
     )
     shutil.rmtree(scratch)
-    return Limit(decode_image, decode_labels, encode, write, sum(map(len, contents)))
+    return Limit(decode_image, decode_labels, encode, write, sum(sizes))
 
 
 def run(tasks: Iterable[Task], threads: int) -> float:
