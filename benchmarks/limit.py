@@ -81,7 +81,7 @@ def measure(
     encode = sum(run_encoding(store, threads) for store in stores)
     scratch.mkdir()
     sizes = [file.stat().st_size for store in stores for file in chunk_files(store)]
-    content = memoryview(bytes(max(sizes)))
+    content = memoryview(os.urandom(max(sizes)))
     write = run(
         [partial((scratch / str(i)).write_bytes, content[:size]) for i, size in enumerate(sizes)],
         threads,
