@@ -22,6 +22,7 @@ COLUMNS = (
     "x limit",
     "peer",
     "peer MB",
+    "peer wrote",
     "x faster",
 )
 Results = dict[str, dict[str, list[dict[str, Any]]]]
@@ -46,35 +47,41 @@ def table(chosen: Sequence[Case], results: Results) -> str:
     """Return a Markdown table, a row for each case."""
     lines = [
         "| " + " | ".join(COLUMNS) + " |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+        "| --- | --- |" + " --: |" * (len(COLUMNS) - 2),
     ]
     for case in chosen:
         found = results[case.name]
-        ours = median(found["ours"], "seconds")
-        limit, peer = median(found["limit"], "seconds"), median(found["peer"], "seconds")
-        size = median(found["ours"], "nbytes")
         cells = [
             case.name,
             case.slide,
             str(case.threads),
-            number(ours),
+            number(median(found["ours"], "seconds")),
             number(median(found["ours"], "cpu_seconds")),
             number(median(found["ours"], "peak_mb"), 0),
-            number(size and size / 2**20, 0),
-            number(limit),
-            number(ratio(ours, limit)),
-            number(peer),
+            number(megabytes(found["ours"]), 0),
+            number(median(found["limit"], "seconds")),
+            number(ratio(found["ours"], found["limit"])),
+            number(median(found["peer"], "seconds")),
             number(median(found["peer"], "peak_mb"), 0),
-            number(ratio(peer, ours)),
+            number(megabytes(found["peer"]), 0),
+            number(ratio(found["peer"], found["ours"])),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     help_cpu = median(results["--help"]["ours"], "cpu_seconds")
     return "\n".join([*lines, "", f"`cut_cells --help`: {number(help_cpu)} s of CPU"])
 
 
-def ratio(a: float | None, b: float | None) -> float | None:
-    """Return a / b where both are known."""
-    return a / b if a is not None and b else None
+def megabytes(rounds: Sequence[dict[str, Any]]) -> float | None:
+    """Return the megabytes that were written."""
+    nbytes = median(rounds, "nbytes")
+    return None if nbytes is None else nbytes / 2**20
+
+
+def ratio(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> float | None:
+    """Return the median over the rounds of how many times as long one took as the other."""
+    pairs = [(a, b) for a, b in zip(one, other, strict=False) if not a.get("status")]
+    ratios = [a["seconds"] / b["seconds"] for a, b in pairs if not b.get("status")]
+    return statistics.median(ratios) if ratios else None
 
 
 def number(value: float | None, digits: int = 2) -> str:
