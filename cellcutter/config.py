@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from cellcutter.errors import SettingsError
 from cellcutter.machine import available_cpus, available_memory
 
@@ -234,6 +232,8 @@ def _cellcutter_options(file: Path) -> list[Mapping[object, object] | str]:
     The file holds nothing else; or it is a params.yml of MCMICRO, where they are below
     ``options: cellcutter:``. A set is a mapping or a string of flags; a list has several.
     """
+    import yaml
+
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -8,8 +8,6 @@ import threading
 import time
 from typing import Any
 
-from tqdm import tqdm
-
 INTERVAL = 5.0  # seconds between two lines in a log
 log = logging.getLogger("cellcutter")
 
@@ -40,6 +38,8 @@ class ProgressReport:
                 log.info("%s: %d %%", what, 100 * done // total)
 
     def _on_terminal(self, what: str, done: int, total: int) -> None:
+        from tqdm import tqdm
+
         if self._bar is None:
             self._bar = tqdm(
                 total=total,
