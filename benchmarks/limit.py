@@ -2,8 +2,8 @@
 
 Every block of the image (and of the labels, where the run needs them) that a window touches is read
 and decoded once into memory that exists already; the chunks of the finished store are encoded once
-with its own codec into memory that exists already; and as many bytes are written once. Each part
-is timed by itself with the same number of threads, and the limit is their sum.
+by the program's own encoder, and what comes out is thrown away; and as many bytes are written once.
+Each part is timed by itself with the same number of threads, and the limit is their sum.
 
 Of cellcutter only the encoder is used: the windows come from the store's own table.
 """

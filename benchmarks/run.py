@@ -83,9 +83,10 @@ def measure(case: Case, paths: Paths, given: argparse.Namespace, result: Result)
             f"    {who}: {found['seconds']:.2f} s, {found['peak_mb']:.0f} MB"
             + ("" if found["status"] == 0 else f", failed: {found['message']}")
         )
-        if who == "ours" and case.limit and found["status"] == 0:
-            result["limit"].append(limit(case, paths, destination))
-            say(f"    limit: {result['limit'][-1]['seconds']:.2f} s")
+        if who == "ours" and case.limit:
+            failed = {"status": found["status"]}
+            result["limit"].append(failed if found["status"] else limit(case, paths, destination))
+            say(f"    limit: {result['limit'][-1].get('seconds', 0):.2f} s")
     remove(destination)
 
 

@@ -33,6 +33,7 @@ LARGEST = 2**31 - 1 - HEADER.size
 _LENGTH = struct.Struct("<i")
 _VERSION = 2  # of the format, and 1 of each compressor's
 _SHUFFLED, _COPIED, _NOT_SPLIT = 0x01, 0x02, 0x10
+_PIECES = 8  # of a sample
 _LEAST_SPLIT = 128  # pixels: smaller blocks are not split (MIN_BUFFERSIZE)
 
 
@@ -50,7 +51,7 @@ class Codec:
         From the slowest to the quickest: what makes a compressor of its own, for one thread, and
         how many times as large as the smallest it may make a sample to be taken.
     sample : int
-        Bytes of a plane on which the ways are tried.
+        Bytes of a plane on which the ways are tried, in pieces from all over the chunk.
     """
 
     name: str
@@ -114,7 +115,10 @@ def lz4(acceleration: int) -> Callable[[], Way]:
 
 
 def encoder_nbytes(itemsize: int, nbytes: int) -> int:
-    """Return the memory of an encoder of chunks of `nbytes`: a block's planes, one compressed."""
+    """Return the memory of an encoder of chunks of `nbytes`: a block's planes, one compressed.
+
+    What compressors need beside is not counted: their tables and copies, about 4 MB in all.
+    """
     block = min(BLOCK_NBYTES, nbytes)
     return block // itemsize + (block if itemsize > 1 else 0)
 
@@ -151,10 +155,11 @@ class Encoder:
         OSError
         """
         pixels = chunk.reshape(-1).view(f"u{self._itemsize}")
-        per_block = min(BLOCK_NBYTES // self._itemsize, len(pixels))
+        # blocks of one size, so that the last, which is not split, has a few pixels at the most
+        per_block = len(pixels) // -(-chunk.nbytes // BLOCK_NBYTES)
         split = per_block >= _LEAST_SPLIT
         blocks = [pixels[i : i + per_block] for i in range(0, len(pixels), per_block)]
-        ways = self._choose(blocks[len(blocks) // 2])
+        ways = self._choose(pixels, per_block)
         starts = np.empty(len(blocks), np.int64)
         end = HEADER.size + _LENGTH.size * len(blocks)
         file.seek(end)
@@ -167,6 +172,7 @@ class Encoder:
                 file.write(_LENGTH.pack(len(stored)))
                 file.write(stored)
                 end += _LENGTH.size + len(stored)
+                del content, stored  # before the next is made
         flags = self._codec.flags
         flags |= _SHUFFLED if self._itemsize > 1 else 0
         flags |= 0 if split else _NOT_SPLIT
@@ -190,13 +196,17 @@ class Encoder:
             np.right_shift(block, 8 * number, out=plane, casting="unsafe")
         return [stream.data for stream in (planes if split else planes.reshape(1, -1))]
 
-    def _choose(self, block: NDArray[np.unsignedinteger]) -> list[Way]:
-        """Return the way that suits each plane of a block."""
+    def _choose(self, pixels: NDArray[np.unsignedinteger], per_block: int) -> list[Way]:
+        """Return the way that suits each plane of a chunk."""
         if len(self._ways) == 1:
             return [self._ways[0][0]] * self._itemsize
+        pieces = min(_PIECES, per_block)
+        size = min(self._codec.sample, per_block) // pieces
+        starts = np.linspace(0, len(pixels) - size, pieces).astype(np.int64).tolist()
+        sample = np.concatenate([pixels[start : start + size] for start in starts])
         chosen = []
-        for plane in self._streams(block, split=True):
-            sizes = [len(way(plane[: self._codec.sample])) for way, _ in self._ways]
+        for plane in self._streams(sample, split=True):
+            sizes = [len(way(plane)) for way, _ in self._ways]
             good = [
                 way
                 for (way, tolerated), size in zip(self._ways, sizes, strict=True)

@@ -112,6 +112,7 @@ def blank_outside(thumbnails: Pixels, masks: NDArray[np.bool_]) -> None:
     masks : bool array of shape (n, size, size)
     """
     pixels = unsigned(thumbnails)
-    keep = np.negative(masks.astype(pixels.dtype))  # all bits set where the mask is
+    keep = masks.astype(pixels.dtype)
+    np.negative(keep, out=keep)  # all bits set where the mask is
     for channel in pixels:
         np.bitwise_and(channel, keep, out=channel)

@@ -42,7 +42,11 @@ def available_memory() -> int:
 
 def _groups(controller: str) -> Iterator[Path]:
     """Yield the folders of the groups that this process is in, in versions 1 and 2 of cgroups."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:  # no control groups here
+        return
+    for line in lines:
         _, names, path = line.split(":", 2)
         if names and controller not in names.split(","):
             continue

@@ -37,6 +37,7 @@ CODECS: dict[str, Codec | None] = {
     "none": None,
 }
 _COPIED_NBYTES = 1 << 20
+_CHANGED = "{}: {} found, {} expected; something else has changed the store while it was written"
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,7 @@ class StoreWriter:
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._moving = threading.Lock()
         self._moved = 0
-        if self._archive:
-            for file in sorted(folder.iterdir()):
-                self._move(file)
+        self._first = sorted(folder.iterdir())  # what lies in the archive before the chunks
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -131,7 +130,7 @@ class StoreWriter:
     def __exit__(self, *_: object) -> None:
         """Close the archive; where writing has failed, what is written last will fail as well."""
         if self._archive:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # the latter where a member was being written
                 self._archive.close()
 
     @property
@@ -158,11 +157,10 @@ class StoreWriter:
                 size = self._encoder(self._codec).write(chunk, file)
         self._sizes[index] = size
         # Who finds another thread at it goes on: what is left waits for the next, or `finish`.
+        # Where moving fails, the lock stays: nobody tries the same again.
         if self._archive and self._moving.acquire(blocking=False):
-            try:
-                self._move_chunks()
-            finally:
-                self._moving.release()
+            self._move_chunks()
+            self._moving.release()
 
     def finish(self, table: str, name: str) -> Path:
         """Add a table of some name, make sure that all is there, and return what was made.
@@ -175,7 +173,8 @@ class StoreWriter:
         (self._folder / name).write_text(table, encoding="utf-8")
         if self._archive is None:
             sizes = {file.name: file.stat().st_size for file in self._folder.iterdir()}
-            self._check(self._folder, sizes, self._folder)
+            self._check_sizes(self._folder, sizes)
+            self._check_array(self._folder, self._folder)
             return self._folder
         self._move_chunks()
         self._move(self._folder / name)
@@ -183,8 +182,9 @@ class StoreWriter:
         made = Path(str(self._archive.filename))
         with zipfile.ZipFile(made) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
+        self._check_sizes(made, sizes)
         with ZipStore(made, mode="r") as store:
-            self._check(made, sizes, store)
+            self._check_array(made, store)
         return made
 
     def _file(self, index: int) -> Path:
@@ -200,7 +200,9 @@ class StoreWriter:
         return encoder
 
     def _move_chunks(self) -> None:
-        """Move the chunks whose turn it is into the archive."""
+        """Move the files whose turn it is into the archive."""
+        while self._first:
+            self._move(self._first.pop(0))
         while self._moved in self._sizes:
             self._move(self._file(self._moved))
             self._moved += 1
@@ -209,6 +211,8 @@ class StoreWriter:
         """Move a file into the archive."""
         if self._archive is None:
             raise ValueError("no archive to move files into")
+        if not member.exists():
+            raise DestinationError(_CHANGED.format(member, "nothing", "a file"))
         info = zipfile.ZipInfo(member.name)
         info.external_attr = 0o644 << 16
         info.file_size = member.stat().st_size
@@ -216,15 +220,16 @@ class StoreWriter:
             shutil.copyfileobj(source, target, _COPIED_NBYTES)
         member.unlink()
 
-    def _check(self, made: Path, sizes: Mapping[str, int], store: Path | ZipStore) -> None:
+    def _check_sizes(self, made: Path, sizes: Mapping[str, int]) -> None:
         for index in range(self.layout.number):
             name = self.layout.key(index)
             found, expected = sizes.get(name), self._sizes.get(index)
             if found is None or found != expected:
                 raise DestinationError(
-                    f"{made}/{name}: {found} bytes found, {expected} expected; "
-                    "something else has changed the store while it was written"
+                    _CHANGED.format(made / name, f"{found} bytes", f"{expected} bytes")
                 )
+
+    def _check_array(self, made: Path, store: Path | ZipStore) -> None:
         array = zarr.open_array(store, mode="r")
         if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
             raise DestinationError(

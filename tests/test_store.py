@@ -17,6 +17,8 @@ import xarray
 import zarr
 
 import cellcutter
+from cellcutter.errors import DestinationError
+from cellcutter.store import Layout, StoreWriter
 from tests import slides
 
 TOOLS = Path(__file__).parents[1] / ".tools"
@@ -286,6 +288,24 @@ def test_zip_holds_what_the_folder_holds(slide, tmp_path):
         assert chunks == [f"0.{i}.0.0" for i in range(len(chunks))]
         assert {i.compress_type for i in archive.infolist()} == {zipfile.ZIP_STORED}
         assert {i.date_time for i in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"short")])
+def test_file_changed_while_it_waits_for_its_turn(tmp_path, damage):
+    layout = Layout((1, 2, 8, 8), 1, np.dtype("u2"))
+    chunk = np.ones(layout.chunks, "u2")
+
+    def write(writer: StoreWriter) -> None:
+        writer.write(1, chunk)
+        damage(tmp_path / "store" / "0.1.0.0")
+        writer.write(0, chunk)
+        writer.finish("", "cells.csv")  # not reached where the file is missing
+
+    with (
+        StoreWriter(tmp_path / "store", layout, {}, "default", tmp_path / "zip") as writer,
+        pytest.raises(DestinationError, match=r"0\.1\.0\.0: .* something else has changed"),
+    ):
+        write(writer)
 
 
 @pytest.mark.parametrize(
