@@ -148,6 +148,8 @@ class StoreWriter:
 
         Raises
         ------
+        DestinationError
+            A chunk that waited for its turn in the archive is gone.
         OSError
         """
         with self._file(index).open("wb") as file:

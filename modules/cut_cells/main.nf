@@ -34,10 +34,10 @@ process CUT_CELLS {
     """
 
     stub:
-    def store = "thumbnails/${task.ext.prefix ?: meta.id}.zarr".replace("'", "'\\''")
+    def store = quote("thumbnails/${task.ext.prefix ?: meta.id}.zarr")
     """
-    mkdir -p '${store}'
-    touch '${store}/.zarray'
+    mkdir -p ${store}
+    touch ${store}/.zarray
     """
 }
 

@@ -33,10 +33,10 @@ process CUT_TILES {
     """
 
     stub:
-    def store = "tiles/${task.ext.prefix ?: meta.id}.zarr".replace("'", "'\\''")
+    def store = quote("tiles/${task.ext.prefix ?: meta.id}.zarr")
     """
-    mkdir -p '${store}'
-    touch '${store}/.zarray'
+    mkdir -p ${store}
+    touch ${store}/.zarray
     """
 }
 

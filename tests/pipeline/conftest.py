@@ -18,6 +18,8 @@ from tests.services import running
 ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / "tools" / "nextflow" / "run"
 IMAGE = "cellcutter:test"
+NAME = "a'b -- c.d é"  # of a sample: every character that has ever been a nuisance
+LIMITS = ("--max_cpus", "2", "--max_memory", "2.GB")
 BUILD = (f"--build-arg=VERSION={__version__}", f"--tag={IMAGE}", ".")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from cellcutter.version import __version__
-from tests.pipeline.conftest import COMMAND, IMAGE, ROOT, docker
+from tests.pipeline.conftest import COMMAND, IMAGE, LIMITS, NAME, ROOT, docker
 from tests.pipeline.projects import sample, write
 from tests.pipeline.test_mcmicro import HOSTS, LAST, arrange, check, copy, step
 from tests.pipeline.test_run import cut, read
@@ -24,8 +24,6 @@ from tests.services import running
 ENTER = ROOT / "tests" / "services" / "node-root"
 BECOME = ("setpriv", "--reuid=user", "--regid=user", "--init-groups", "env", "HOME=/home/user")
 USER = 1000
-NAME = "a'b -- c.d é"
-LIMITS = ("--max_cpus", "2", "--max_memory", "2.GB")
 PIPELINE = ("conf", "lib", "main.nf", "modules", "nextflow.config", "nextflow_schema.json", "tools")
 pytestmark = pytest.mark.timeout(1500)
 

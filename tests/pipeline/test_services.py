@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 
 from cellcutter.version import __version__
-from tests.pipeline.conftest import IMAGE, ROOT, Run, docker
+from tests.pipeline.conftest import IMAGE, LIMITS, NAME, ROOT, Run, docker
 from tests.pipeline.projects import sample, write
 from tests.pipeline.test_mcmicro import HOSTS, KINDS, LAST, arrange, check, copy, step
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
-LIMITS = ("--max_cpus", "2", "--max_memory", "2.GB")
-NAME = "a'b -- c.d é"
 pytestmark = pytest.mark.timeout(1500)
 
 
