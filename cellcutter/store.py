@@ -12,6 +12,7 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,16 +110,22 @@ class StoreWriter:
         self._codec = CODECS[compression]
         self._sizes: dict[int, int] = {}
         self._memory = threading.local()
-        zarr.create_array(
-            folder,
-            shape=layout.shape,
-            chunks=layout.chunks,
-            dtype=layout.dtype,
-            fill_value=layout.dtype.type(0),
-            compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
-            zarr_format=2,
-            attributes=dict(attributes),
-        )
+        # In a thread that is waited for whatever happens: zarr writes in one of its own, which goes
+        # on while the signal that stops the program is an exception here already.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(
+                zarr.create_array,
+                folder,
+                shape=layout.shape,
+                chunks=layout.chunks,
+                dtype=layout.dtype,
+                fill_value=layout.dtype.type(0),
+                compressors=None
+                if self._codec is None
+                else numcodecs.Blosc(**self._codec.config()),
+                zarr_format=2,
+                attributes=dict(attributes),
+            ).result()
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._moving = threading.Lock()
         self._moved = 0

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from cellcutter import cli, publish
 from tests import slides
@@ -91,6 +92,19 @@ def test_stopped(slide, tmp_path, number, status, flags):
     process.send_signal(number)
     assert finish(process).splitlines()[-1] == "cut_cells: error: stopped; nothing was written"
     assert process.returncode == status
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flags", [(), ("-z",)])
+def test_stopped_while_zarr_writes_in_a_thread_of_its_own(slide, tmp_path, monkeypatch, flags):
+    write = zarr.storage.LocalStore.set
+
+    async def stop_and_write(*words):
+        os.kill(os.getpid(), signal.SIGINT)
+        await write(*words)
+
+    monkeypatch.setattr(zarr.storage.LocalStore, "set", stop_and_write)
+    assert cli.main_cut_cells(words(slide, tmp_path / "out.zarr", *flags)) == 130
     assert not list(tmp_path.iterdir())
 
 
