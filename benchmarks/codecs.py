@@ -21,7 +21,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from cellcutter.blosc import Codec, Encoder
+from cellcutter.blosc import Codec, Encoder, Frame, divide
+from cellcutter.gather import Thumbnails
 from cellcutter.store import CODECS
 
 Content = bytes | bytearray | memoryview
@@ -58,7 +59,8 @@ def ours(codec: Codec) -> Callable[[Pixels], Content]:
 
     def encode(pixels: Pixels) -> Content:
         file = io.BytesIO()
-        Encoder(codec, pixels.dtype.itemsize, pixels.nbytes).write(pixels, file)
+        division = divide(pixels.shape, pixels.dtype.itemsize)
+        Encoder(codec, division).append(Frame(division), Thumbnails(pixels), file)
         return file.getbuffer()
 
     return encode

@@ -31,7 +31,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from cellcutter.blosc import Encoder
+from cellcutter.blosc import Encoder, Frame, divide
+from cellcutter.gather import Thumbnails
 from cellcutter.store import CODECS
 
 Task = Callable[[], object]
@@ -183,13 +184,14 @@ def run_encoding(store: Path, threads: int) -> float:
     config = {key: value for key, value in metadata["compressor"].items() if key != "id"}
     codec = next(codec for codec in CODECS.values() if codec and codec.config() == config)
     dtype = np.dtype(metadata["dtype"])
-    nbytes = math.prod(metadata["chunks"]) * dtype.itemsize
+    division = divide(metadata["chunks"], dtype.itemsize)
     memory = threading.local()
 
     def encode(content: bytes | bytearray) -> None:
         if not hasattr(memory, "encoder"):
-            memory.encoder = Encoder(codec, dtype.itemsize, nbytes)
-        memory.encoder.write(np.frombuffer(content, dtype), Nowhere())
+            memory.encoder = Encoder(codec, division)
+        part = Thumbnails(np.frombuffer(content, dtype))
+        memory.encoder.append(Frame(division), part, Nowhere())
 
     seconds = 0.0
     files = chunk_files(store)

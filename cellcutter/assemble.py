@@ -1,7 +1,7 @@
 """A plan carried out: thumbnails gathered in buffers, each chunk handed on when complete.
 
-Either the buffers are the chunks themselves; or they are in the order of the image, are written to
-a scratch file, and each chunk is put together from there at the end.
+Either the buffers are the chunks themselves, or some channels of them; or they are in the order of
+the image, are written to a scratch file, and each chunk is put together from there.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +21,12 @@ from numpy.typing import NDArray
 from cellcutter.engine import Layer, Target, Walker
 from cellcutter.gather import Pixels
 from cellcutter.image import Image
-from cellcutter.plan import Job, Plan, Walk
+from cellcutter.plan import Job, Plan
+from cellcutter.schedule import steps_of_groups
 from cellcutter.windows import Ints
 
-Masks = NDArray[np.bool_]
-Sink = Callable[[int, Pixels, Masks | None], None]
-Advance = Callable[[int, int], None]
+Sink = Callable[[int, Pixels], None]
+Advance = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -51,186 +52,171 @@ class Inputs:
     Parameters
     ----------
     image : Image
+        Or labels, where masks are wanted.
     channels : sequence of Channel
         In the order of the output.
-    labels : Image, optional
-        Where masks are wanted.
     only : array of shape (n,), optional
-        The label of each window's cell, of the labels' dtype.
+        For masks: the label of each window's cell, of the labels' dtype.
     """
 
     image: Image
     channels: Sequence[Channel]
-    labels: Image | None = None
     only: Pixels | None = None
 
     @property
-    def planes(self) -> list[int]:
-        """The planes of the image that are needed."""
-        return sorted({channel.plane for channel in self.channels})
-
-    def channels_of(self, planes: Sequence[int]) -> list[int]:
-        """Return the numbers of the output channels that come from some planes."""
-        return [i for i, channel in enumerate(self.channels) if channel.plane in planes]
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the thumbnails while they are put together."""
+        return np.dtype(bool if self.only is not None else f"u{self.image.dtype.itemsize}")
 
 
-def carry_out(
-    plan: Plan, job: Job, inputs: Inputs, sink: Sink, folder: Path, advance: Advance
-) -> None:
-    """Cut every window and hand the chunks on.
+class Cutting:
+    """Cuts every window of a job and hands the chunks on.
 
     Parameters
     ----------
     plan, job : Plan, Job
     inputs : Inputs
-    sink : callable (chunk number, pixels, masks or None)
-        Gets each chunk once, in any order and from any thread: pixels as unsigned integers of
-        shape (channels, cells per chunk, size, size), masks of shape (cells per chunk, size,
-        size). Both are used again after the call.
+    sink : callable (chunk number, pixels)
+        Gets the channels of each chunk in their order, once, from any thread; one chunk is in no
+        two threads at a time. Pixels as in ``inputs.dtype``, of shape (channels, cells per chunk,
+        size, size), are used again after the call.
     folder : Path
         Where a scratch file may lie.
-    advance : callable (done, total)
     """
-    if plan.places is None:
-        _straight(plan, job, inputs, sink, advance)
-    else:
-        with ScratchFile(folder, job, plan) as scratch:
-            _through_scratch(plan, job, inputs, sink, scratch, advance)
 
+    def __init__(self, plan: Plan, job: Job, inputs: Inputs, sink: Sink, folder: Path) -> None:
+        self._plan = plan
+        self._job = job
+        self._inputs = inputs
+        self._sink = sink
+        self._folder = folder
+        self._chunks = -(-len(job.windows) // job.cells_per_chunk)
 
-def _straight(plan: Plan, job: Job, inputs: Inputs, sink: Sink, advance: Advance) -> None:
-    (walk,) = plan.walks
-    size = job.windows.size
-    shape = (walk.buffers, len(inputs.channels), walk.groups.capacity, size, size)
-    pixels = np.empty(shape, _unsigned(inputs.image))
-    masks = np.empty((shape[0], *shape[2:]), bool) if walk.labels else None
-    targets = [pixels[:, i] for i in range(len(inputs.channels))]
+    @property
+    def work(self) -> int:
+        """How many times `advance` is called in :meth:`run`."""
+        plan = self._plan
+        assembled = 0 if plan.places is None else self._chunks
+        reads = sum(len(self._planes(part)) for part in plan.parts) * len(plan.touches.regions)
+        return reads + len(plan.parts) * (plan.groups.number + assembled)
 
-    def emit(group: int, buffer: int) -> None:
-        sink(group, pixels[buffer], None if masks is None else masks[buffer])
+    def run(self, advance: Advance) -> None:
+        """Cut; call `advance` after each step, in any thread."""
+        plan, job = self._plan, self._job
+        steps = steps_of_groups(plan.touches, plan.groups)
+        most = plan.buffers * plan.groups.capacity * job.cell_nbytes(max(map(len, plan.parts)))
+        memory = np.empty(most, np.uint8)
+        scratch = None if plan.places is None else ScratchFile(self._folder, plan.places)
+        with scratch or nullcontext():
+            for part in plan.parts:
+                if scratch is None:
+                    self._straight(part, steps, memory, advance)
+                    continue
+                self._to_scratch(part, steps, memory, scratch, advance)
+                self._from_scratch(part, scratch, advance)
 
-    walker = _walker(plan, job, inputs, walk, targets, masks, emit, _Counter(advance))
-    walker.run(plan.threads)
+    def _planes(self, part: range) -> set[int]:
+        return {self._inputs.channels[i].plane for i in part}
 
+    def _straight(
+        self, part: range, steps: Ints, memory: NDArray[np.uint8], advance: Advance
+    ) -> None:
+        buffers = self._buffers(memory, (len(part), self._plan.groups.capacity))
+        targets = [buffers[:, i] for i in range(len(part))]
 
-def _through_scratch(
-    plan: Plan, job: Job, inputs: Inputs, sink: Sink, scratch: ScratchFile, advance: Advance
-) -> None:
-    counter = _Counter(advance)
-    counter.expect(scratch.chunks)
-    for number, walk in enumerate(plan.walks):
-        _cut_to_scratch(plan, job, inputs, walk, number, scratch, counter)
-    memory = threading.local()
+        def emit(group: int, buffer: int) -> None:
+            self._sink(group, buffers[buffer])
 
-    def one(chunk: int) -> None:
-        if not hasattr(memory, "buffers"):
-            memory.buffers = scratch.buffers(inputs)
-        sink(chunk, *scratch.read(chunk, inputs, memory.buffers))
-        counter.add()
+        self._walk(part, targets, steps, emit, advance)
 
-    pool = ThreadPoolExecutor(plan.threads, thread_name_prefix="assemble")
-    try:
-        for _ in pool.map(one, range(scratch.chunks)):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def _to_scratch(
+        self,
+        part: range,
+        steps: Ints,
+        memory: NDArray[np.uint8],
+        scratch: ScratchFile,
+        advance: Advance,
+    ) -> None:
+        """Walk with buffers that are written, cell by cell, to the scratch file."""
+        groups = self._plan.groups
+        buffers = self._buffers(memory, (groups.capacity, len(part)))
+        targets = [buffers[:, :, i] for i in range(len(part))]
 
+        def emit(group: int, buffer: int) -> None:
+            scratch.write(groups.members(group), buffers[buffer])
 
-def _cut_to_scratch(
-    plan: Plan,
-    job: Job,
-    inputs: Inputs,
-    walk: Walk,
-    number: int,
-    scratch: ScratchFile,
-    counter: _Counter,
-) -> None:
-    """Do one walk whose buffers, cell by cell, are written to the scratch file."""
-    size = job.windows.size
-    channels = scratch.channels(inputs, walk)
-    shape = (walk.buffers, walk.groups.capacity, max(1, len(channels)), size, size)
-    buffers = np.empty(shape, bool if walk.labels else _unsigned(inputs.image))
-    targets = [buffers[:, :, i] for i in range(shape[2])]
+        self._walk(part, targets, steps, emit, advance)
 
-    def emit(group: int, buffer: int) -> None:
-        scratch.write(number, walk.groups.members(group), buffers[buffer])
+    def _from_scratch(self, part: range, scratch: ScratchFile, advance: Advance) -> None:
+        """Put each chunk together from what is in the scratch file."""
+        memory = threading.local()
+        n, size = self._job.cells_per_chunk, self._job.windows.size
 
-    masks = targets[0] if walk.labels else None
-    walker = _walker(plan, job, inputs, walk, targets, masks, emit, counter)
-    walker.run(plan.threads)
+        def one(chunk: int) -> None:
+            if not hasattr(memory, "pixels"):
+                memory.pixels = np.empty((len(part), n, size, size), self._inputs.dtype)
+                memory.raw = np.empty((n, len(part), size, size), self._inputs.dtype)
+            scratch.read(chunk * n, memory.raw, memory.pixels)
+            self._sink(chunk, memory.pixels)
+            advance()
 
+        pool = ThreadPoolExecutor(self._plan.threads, thread_name_prefix="assemble")
+        try:
+            for _ in pool.map(one, range(self._chunks)):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-def _walker(
-    plan: Plan,
-    job: Job,
-    inputs: Inputs,
-    walk: Walk,
-    targets: Sequence[Pixels],
-    masks: Pixels | None,
-    emit: Callable[[int, int], None],
-    counter: _Counter,
-) -> Walker:
-    """Return the walker of a walk; `targets` are those of its output channels."""
-    layers = []
-    planes = [inputs.planes[i] for i in walk.planes]
-    if planes:
-        found: dict[int, list[Target]] = {plane: [] for plane in planes}
-        for target, number in zip(targets, inputs.channels_of(planes), strict=True):
+    def _buffers(self, memory: NDArray[np.uint8], shape: tuple[int, int]) -> Pixels:
+        """Return memory as buffers of some shape, then (size, size)."""
+        size = self._job.windows.size
+        whole = (self._plan.buffers, *shape, size, size)
+        nbytes = int(np.prod(whole)) * self._inputs.dtype.itemsize
+        return memory[:nbytes].view(self._inputs.dtype).reshape(whole)
+
+    def _walk(
+        self,
+        part: range,
+        targets: Sequence[Pixels],
+        steps: Ints,
+        emit: Callable[[int, int], None],
+        advance: Advance,
+    ) -> None:
+        plan, inputs = self._plan, self._inputs
+        found: dict[int, list[Target]] = {plane: [] for plane in sorted(self._planes(part))}
+        for target, number in zip(targets, part, strict=True):
             channel = inputs.channels[number]
             found[channel.plane].append(Target(channel.position, target))
-        layers.append(Layer(inputs.image, plan.image, found))
-    if masks is not None and inputs.labels is not None and plan.labels is not None:
-        layers.append(Layer(inputs.labels, plan.labels, {0: [Target(0, masks)]}, inputs.only))
-    walker = Walker(layers, job.windows, walk.groups, walk.buffers, plan.batch, emit, counter.add)
-    counter.expect(walker.work)
-    return walker
-
-
-def _unsigned(image: Image) -> np.dtype[np.generic]:
-    return np.dtype(f"u{image.dtype.itemsize}")
-
-
-class _Counter:
-    """Counts work done, from any thread."""
-
-    def __init__(self, advance: Advance) -> None:
-        self._advance = advance
-        self._lock = threading.Lock()
-        self._done = self._total = 0
-
-    def expect(self, work: int) -> None:
-        self._total += work
-
-    def add(self) -> None:
-        with self._lock:
-            self._done += 1
-            self._advance(self._done, self._total)
+        walker = Walker(
+            Layer(inputs.image, found, inputs.only),
+            plan.touches,
+            self._job.windows,
+            plan.groups,
+            steps,
+            plan.buffers,
+            plan.batch,
+            emit,
+            advance,
+        )
+        walker.run(plan.threads)
 
 
 class ScratchFile:
     """Thumbnails on their way from the order of the image to that of the output.
 
-    A file without a name, gone when it is closed, however the program ends. Each walk has a
-    part of it, in which each window has a place of its own; those of a chunk lie together.
+    A file without a name, gone when it is closed, however the program ends. Each window has a place
+    of its own in it; those of a chunk lie together.
 
     Parameters
     ----------
     folder : Path
         On the file system that is to hold it.
-    job, plan : Job, Plan
+    places : int64 array of shape (n,)
+        The place of each window.
     """
 
-    def __init__(self, folder: Path, job: Job, plan: Plan) -> None:
-        if plan.places is None:
-            raise ValueError("the plan has no scratch file")
-        self._places = plan.places
-        self._walks = plan.walks
-        self._job = job
-        self._cell_nbytes = [
-            job.mask_nbytes if walk.labels else job.cell_nbytes(walk.planes) for walk in plan.walks
-        ]
-        ends = np.cumsum([len(self._places) * nbytes for nbytes in self._cell_nbytes])
-        self._bases = [0, *ends.tolist()]
+    def __init__(self, folder: Path, places: Ints) -> None:
+        self._places = places
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
 
     def __enter__(self) -> ScratchFile:
@@ -239,56 +225,37 @@ class ScratchFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    @property
-    def chunks(self) -> int:
-        """Number of chunks."""
-        return -(-len(self._places) // self._job.cells_per_chunk)
-
-    def channels(self, inputs: Inputs, walk: Walk) -> list[int]:
-        """Return the output channels that a walk cuts; none for masks."""
-        return inputs.channels_of([inputs.planes[i] for i in walk.planes])
-
-    def write(self, walk: int, windows: Ints, cells: Pixels) -> None:
+    def write(self, windows: Ints, cells: Pixels) -> None:
         """Write thumbnails, shape (slots, channels, size, size), of windows in order of place."""
         places = self._places[windows]
+        nbytes = cells[0].nbytes
         content = memoryview(cells.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-        nbytes = self._cell_nbytes[walk]
         breaks = np.flatnonzero(np.diff(places) != 1) + 1
         for start, stop in zip([0, *breaks], [*breaks, len(places)], strict=True):
             run = content[start * nbytes : stop * nbytes]
-            offset = self._bases[walk] + int(places[start]) * nbytes
+            offset = int(places[start]) * nbytes
             while run:
                 written = os.pwrite(self._file.fileno(), run, offset)
                 run, offset = run[written:], offset + written
 
-    def buffers(self, inputs: Inputs) -> tuple[Pixels, Masks | None, NDArray[np.uint8]]:
-        """Return memory for :meth:`read`: a chunk, its masks, and what is read of the file."""
-        n, size = self._job.cells_per_chunk, self._job.windows.size
-        pixels = np.empty((len(inputs.channels), n, size, size), _unsigned(inputs.image))
-        masks = np.empty((n, size, size), bool) if inputs.only is not None else None
-        return pixels, masks, np.empty(n * max(self._cell_nbytes), np.uint8)
+    def read(self, first: int, raw: Pixels, pixels: Pixels) -> None:
+        """Put the thumbnails of a chunk together.
 
-    def read(
-        self, chunk: int, inputs: Inputs, buffers: tuple[Pixels, Masks | None, NDArray[np.uint8]]
-    ) -> tuple[Pixels, Masks | None]:
-        """Put a chunk together; return its pixels and masks."""
-        pixels, masks, raw = buffers
-        first = chunk * self._job.cells_per_chunk
-        places = self._places[first : first + self._job.cells_per_chunk] - first
-        n, size = len(places), self._job.windows.size
-        for number, walk in enumerate(self._walks):
-            nbytes = self._cell_nbytes[number]
-            self._fill(raw[: n * nbytes], self._bases[number] + first * nbytes)
-            if walk.labels:
-                if masks is not None:
-                    masks[:n] = raw[: n * nbytes].view(bool).reshape(n, size, size)[places]
-                    masks[n:] = False
-                continue
-            cells = raw[: n * nbytes].view(pixels.dtype).reshape(n, -1, size, size)
-            for position, channel in enumerate(self.channels(inputs, walk)):
-                np.take(cells[:, position], places, axis=0, out=pixels[channel, :n], mode="clip")
-                pixels[channel, n:] = 0
-        return pixels, masks
+        Parameters
+        ----------
+        first : int
+            The chunk's first window.
+        raw : array of shape (n, channels, size, size)
+            Memory for what is read.
+        pixels : array of shape (channels, n, size, size)
+            Gets the thumbnails in the order of the windows, and zeros where there are none.
+        """
+        places = self._places[first : first + len(raw)] - first
+        n = len(places)
+        self._fill(raw[:n].reshape(-1).view(np.uint8), first * raw[0].nbytes)
+        for position, channel in enumerate(pixels):
+            np.take(raw[:n, position], places, axis=0, out=channel[:n], mode="clip")
+            channel[n:] = 0
 
     def _fill(self, memory: NDArray[np.uint8], offset: int) -> None:
         while len(memory):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("CellID", "Y_centroid", "X_centroid")
+
+Column = NDArray[np.generic]
+# What stands for a missing number, beside nothing at all and what is NaN to Python: as in pandas.
+_MISSING = frozenset(["NA", "N/A", "n/a", "NULL", "null", "None", "<NA>", "#N/A", "#NA"])
+_WIDTH = 64  # characters of a number, at the most
+_PIECE_NBYTES = 16 << 20  # of a table are read at one time
 
 
 @dataclass(frozen=True)
@@ -69,14 +77,21 @@ def read_cells(table: str | os.PathLike[str] | pd.DataFrame) -> CellTable:
     """
     if isinstance(table, str | os.PathLike):
         name = os.fspath(table)
-        frame = _read_csv(Path(name))
+        pieces: Iterator[Mapping[str, Column]] = _read_csv(Path(name))
     else:
-        name, frame = "cells", table
-        _check_columns(name, list(frame.columns))
-    if len(frame) == 0:
+        name = "cells"
+        _check_columns(name, list(table.columns))
+        pieces = iter([{column: _values(table[column]) for column in COLUMNS}])
+    ids, y, x = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
+    rows = 0
+    for piece in pieces:
+        ids.append(_ids(name, piece["CellID"], rows))
+        for numbers, column in ((y, "Y_centroid"), (x, "X_centroid")):
+            numbers.append(_numbers(name, column, piece[column], rows))
+        rows += len(ids[-1])
+    if not rows:
         raise TableError(f"{name}: no rows found, at least one cell expected")
-    y, x = (_numbers(name, frame, column) for column in COLUMNS[1:])
-    return CellTable(name, _ids(name, frame), y, x)
+    return CellTable(name, np.concatenate(ids), np.concatenate(y), np.concatenate(x))
 
 
 def problems(
@@ -136,28 +151,66 @@ def _repeated(ids: Ints) -> Bools:
     return repeated
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
+def _read_csv(path: Path) -> Iterator[Mapping[str, Column]]:
+    """Yield the text of the columns, a piece of the table after the other."""
     if path.exists() and not path.is_file():
         found = "a folder" if path.is_dir() else "no regular file"
         raise TableError(f"{path}: {found} found, a CSV file expected")
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
-            header = next(csv.reader(lines), [])
-        _check_columns(str(path), header)
-        return pd.read_csv(
-            path,
-            usecols=list(COLUMNS),
-            encoding="utf-8-sig",
-            skipinitialspace=True,
-            low_memory=False,
-        )
+            header = [column.strip() for column in next(csv.reader(lines), [])]
+            _check_columns(str(path), header)
+            yield from _pieces(lines, header)
     except OSError as error:
         raise TableError(f"{path}: {error.strerror}; a CSV file expected") from error
-    except (pd.errors.ParserError, csv.Error, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise TableError(f"{path}: {reason} found, a CSV file in UTF-8 expected") from error
+    except UnicodeError as error:
+        raise TableError(f"{path}: {error} found, a CSV file in UTF-8 expected") from error
+    except (csv.Error, ValueError) as error:
+        raise TableError(f"{path}: {_what_is_wrong(path, error)}") from error
+
+
+def _pieces(lines: TextIO, header: Sequence[str]) -> Iterator[Mapping[str, Column]]:
+    """Yield the text of the columns; each row must have as many as the header.
+
+    Columns that are not needed are cut off after a character.
+    """
+    dtype = np.dtype(
+        [(str(i), f"S{_WIDTH}" if c in COLUMNS else "U1") for i, c in enumerate(header)]
+    )
+    rows = max(1, _PIECE_NBYTES // dtype.itemsize)
+    filled = (line for line in lines if not line.isspace())
+    for first in filled:
+        piece = np.loadtxt(
+            chain([first], filled),
+            dtype,
+            comments=None,
+            delimiter=",",
+            quotechar='"',
+            max_rows=rows,
+            ndmin=1,
+        )
+        yield {column: piece[str(header.index(column))] for column in COLUMNS}
+
+
+def _what_is_wrong(path: Path, error: Exception) -> str:
+    """Return what was found in a table that could not be read, and what was expected."""
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        rows = csv.reader(lines, strict=True)
+        try:
+            header = next(rows)
+            for number, row in enumerate(filter(None, rows), 1):
+                if len(row) != len(header):
+                    return (
+                        f"{len(row)} columns in row {number} found, "
+                        f"{len(header)} expected as in the header"
+                    )
+                for column in COLUMNS:
+                    text = row[header.index(column)]
+                    if not text.isascii():
+                        return f"{column} {text!r} in row {number} found, a number expected"
+        except csv.Error as broken:
+            error = broken
+    return f"{' '.join(str(error).split())} found, a CSV file in UTF-8 expected"
 
 
 def _check_columns(name: str, header: Sequence[object]) -> None:
@@ -175,32 +228,72 @@ def _check_columns(name: str, header: Sequence[object]) -> None:
         raise TableError(f"{name}: columns {found or '(none)'} found, {column} expected too")
 
 
-def _numbers(name: str, frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    import pandas as pd
-
-    values = frame[column]
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    text = np.isnan(numbers) & values.notna().to_numpy(bool)
-    if text.any() or values.dtype == bool:
-        row = int(np.argmax(text))
-        raise TableError(
-            f"{name}: {column} {values.iloc[row]!r} in row {row + 1} found, a number expected"
-        )
-    return numbers
+def _values(column: pd.Series) -> Column:
+    """Return a column of a DataFrame as numbers, or as text where these are of mixed types."""
+    values: Column = column.to_numpy()
+    if values.dtype.kind in "iuf":
+        return values
+    missing = column.isna().to_numpy(bool)
+    texts = ["" if none else str(value) for value, none in zip(values, missing, strict=True)]
+    return np.array(texts, dtype=str)
 
 
-def _ids(name: str, frame: pd.DataFrame) -> Ints:
-    values = frame["CellID"]
-    if values.dtype.kind in "iu":
-        ids = values.to_numpy()
-        wrong = (ids < 0) | (ids > np.iinfo(np.int64).max)
-    else:
-        ids = _numbers(name, frame, "CellID")
+def _numbers(name: str, column: str, values: Column, rows: int) -> NDArray[np.float64]:
+    """Return numbers or text as numbers, NaN where one is missing; `rows` were read before."""
+    numbers = _at_once(values, np.float64)
+    if numbers is not None:
+        return numbers
+    found = []
+    texts: NDArray[Any] = values
+    if values.dtype.kind == "S":
+        texts = np.char.decode(values.astype(np.bytes_), "latin-1")
+    for row, value in enumerate(texts.tolist(), rows + 1):
+        found.append(_number(value))
+        if found[-1] is None:
+            raise TableError(f"{name}: {column} {value!r} in row {row} found, a number expected")
+    return np.array(found, np.float64)
+
+
+def _at_once(values: Column, dtype: type[np.generic]) -> NDArray[Any] | None:
+    """Return numbers, or text that holds nothing but plain numbers of a type, as numbers."""
+    if values.dtype.kind in "iuf":
+        return values.astype(dtype)
+    content = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1)
+    if (content == ord("_")).any() or content[:, -1].any():  # 1_000, and what was cut off
+        return None
+    try:
+        return values.astype(dtype)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(text: str) -> float | None:
+    """Return a number, NaN for one that is missing, None for what is none."""
+    word = text.strip()
+    if not word or word in _MISSING:
+        return math.nan
+    if "_" in word or len(text) == _WIDTH:
+        return None
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def _ids(name: str, values: Column, rows: int) -> Ints:
+    """Return CellIDs, of which `rows` were read before."""
+    ids: NDArray[Any] | None = values if values.dtype.kind in "iu" else None
+    if values.dtype.kind in "SU":
+        ids = _at_once(values, np.int64)
+    if ids is None:
+        ids = _numbers(name, "CellID", values, rows)
         wrong = ~((ids >= 0) & (ids < 2.0**53) & (ids == np.floor(ids)))
+    else:
+        wrong = (ids < 0) | (ids > np.iinfo(np.int64).max)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise TableError(
-            f"{name}: CellID {ids[row]} in row {row + 1} found, "
+            f"{name}: CellID {ids[row]} in row {rows + row + 1} found, "
             "a whole number of 0 or more expected"
         )
     return ids.astype(np.int64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cellcutter.gather import Pixels, Placement, put, unsigned
 from cellcutter.image import Image
 from cellcutter.regions import Touches
-from cellcutter.schedule import Groups, steps
+from cellcutter.schedule import Groups
 from cellcutter.windows import Ints, Windows
 
 
@@ -50,7 +50,6 @@ class Layer:
     Parameters
     ----------
     image : Image
-    touches : Touches
     targets : dict
         The targets of each plane that is read.
     only : array of shape (n,), optional
@@ -59,7 +58,6 @@ class Layer:
     """
 
     image: Image
-    touches: Touches
     targets: dict[int, list[Target]]
     only: Pixels | None = None
     merging: dict[int, threading.Lock] = field(init=False)
@@ -72,7 +70,6 @@ class Layer:
 class _Visit:
     """A step: the region to read, its blocks, where its windows go, and the groups it touches."""
 
-    layer: Layer
     region: int
     blocks: Ints
     placement: Placement
@@ -81,41 +78,46 @@ class _Visit:
 
 
 class Walker:
-    """Walks layers and fills the buffers of groups.
+    """Walks an image, or labels, once, and fills the buffers of groups.
 
     Parameters
     ----------
-    layers : sequence of Layer
+    layer : Layer
+    touches : Touches
     windows : Windows
     groups : Groups
+    steps : int64 array
+        How many regions touch each group.
     buffers : int
-        How many buffers the layers' targets have.
+        How many buffers the layer's targets have.
     batch : int
         Windows copied at one time.
     emit : callable (group, buffer)
         Called in a thread of the walk when a group's buffer is complete.
     advance : callable ()
-        Called in any thread after each read and each emitted group; :attr:`work` times in all.
+        Called in any thread after each read and each emitted group.
     """
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        layer: Layer,
+        touches: Touches,
         windows: Windows,
         groups: Groups,
+        steps: Ints,
         buffers: int,
         batch: int,
         emit: Callable[[int, int], None],
         advance: Callable[[], None],
     ) -> None:
-        self._layers = layers
+        self._layer = layer
+        self._touches = touches
         self._windows = windows
         self._groups = groups
         self._batch = batch
         self._emit = emit
         self._advance = advance
-        self._steps = steps([layer.touches for layer in layers])
-        self._left = self._reads_of_groups()
+        self._left = steps * len(layer.targets)
         self._buffer = np.full(groups.number, -1, np.int64)
         self._free = deque(range(buffers))
         self._changed = threading.Condition()
@@ -123,12 +125,6 @@ class Walker:
         self._opening = 0
         self._failure: BaseException | None = None
         self._memory = threading.local()
-
-    @property
-    def work(self) -> int:
-        """How many times `advance` is called."""
-        reads = sum(len(self._layers[number].targets) for number, _ in self._steps)
-        return reads + self._groups.number
 
     def run(self, threads: int) -> None:
         """Walk; return when every group is emitted.
@@ -143,9 +139,9 @@ class Walker:
             for group in np.flatnonzero(self._left == 0):  # no window of it touches the image
                 self._open(pool, np.array([group]))
                 self._start(pool, partial(self._finish, int(group)))
-            for number, position in self._steps:
-                visit = self._prepare(pool, self._layers[number], position)
-                for plane in visit.layer.targets:
+            for position in range(len(self._touches.regions)):
+                visit = self._prepare(pool, position)
+                for plane in self._layer.targets:
                     self._wait_until(lambda: self._under_way <= threads)
                     self._start(pool, partial(self._read, pool, visit, plane))
             self._wait_until(lambda: not self._under_way)
@@ -155,32 +151,24 @@ class Walker:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _reads_of_groups(self) -> Ints:
-        """Count for each group the reads that touch it."""
-        number = self._groups.number
-        left = np.zeros(number, np.int64)
-        for layer in self._layers:
-            pairs = layer.touches.positions * number + self._groups.group[layer.touches.windows]
-            left += np.bincount(np.unique(pairs) % number, minlength=number) * len(layer.targets)
-        return left
-
-    def _prepare(self, pool: ThreadPoolExecutor, layer: Layer, position: int) -> _Visit:
+    def _prepare(self, pool: ThreadPoolExecutor, position: int) -> _Visit:
         """Open the buffers that a step needs, and say where its windows go."""
-        windows = layer.touches.of(position)
+        touches, only = self._touches, self._layer.only
+        windows = touches.of(position)
         groups = np.unique(self._groups.group[windows])
         self._open(pool, groups[self._buffer[groups] < 0])
-        region = int(layer.touches.regions[position])
-        top, _, left, _ = layer.touches.grid.box(region)
+        region = int(touches.regions[position])
+        top, _, left, _ = touches.grid.box(region)
         margin = self._windows.size - 1
         placement = Placement(
             self._windows.y[windows] - top + margin,
             self._windows.x[windows] - left + margin,
             self._buffer[self._groups.group[windows]],
             self._groups.slot[windows],
-            len(windows) - int(np.count_nonzero(layer.touches.shared[windows])),
+            len(windows) - int(np.count_nonzero(touches.shared[windows])),
         )
-        only = None if layer.only is None else layer.only[windows]
-        return _Visit(layer, region, layer.touches.needed_in(region), placement, only, groups)
+        only = None if only is None else only[windows]
+        return _Visit(region, touches.needed_in(region), placement, only, groups)
 
     def _open(self, pool: ThreadPoolExecutor, groups: Ints) -> None:
         """Take a free buffer for each of some groups and have it made ready, in threads.
@@ -199,17 +187,16 @@ class Walker:
         """Zero the slots of a buffer that no single read fills."""
         buffer = self._buffer[group]
         members = self._groups.members(group)
-        for layer in self._layers:
-            merged = np.flatnonzero(layer.touches.unfilled[members])
-            for target in chain.from_iterable(layer.targets.values()):
-                target.buffers[buffer, merged] = 0
-                target.buffers[buffer, len(members) :] = 0
+        merged = np.flatnonzero(self._touches.unfilled[members])
+        for target in chain.from_iterable(self._layer.targets.values()):
+            target.buffers[buffer, merged] = 0
+            target.buffers[buffer, len(members) :] = 0
         with self._changed:
             self._opening -= 1
 
     def _read(self, pool: ThreadPoolExecutor, visit: _Visit, plane: int) -> None:
         """Read one plane of a region and put its windows into the buffers."""
-        layer = visit.layer
+        layer = self._layer
         pixels = self._decode(visit, plane)
         for target in layer.targets[plane]:
             region = pixels[target.position]
@@ -231,7 +218,7 @@ class Walker:
 
     def _decode(self, visit: _Visit, plane: int) -> Pixels:
         """Return a region's pixels with zeros around, (channels of the plane, rows, columns)."""
-        image, grid = visit.layer.image, visit.layer.touches.grid
+        image, grid = self._layer.image, self._touches.grid
         top, bottom, left, right = grid.box(visit.region)
         margin = self._windows.size - 1
         height, width = bottom - top, right - left

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cellcutter.windows import Ints
 
 Pixels = NDArray[np.generic]
+Unsigned = NDArray[np.unsignedinteger]
 
 
 @dataclass(frozen=True)
@@ -98,21 +99,53 @@ def _batches(start: int, stop: int, batch: int) -> Iterator[slice]:
     return (slice(i, min(i + batch, stop)) for i in range(start, stop, batch))
 
 
-def unsigned(array: Pixels) -> Pixels:
+def unsigned(array: Pixels) -> Unsigned:
     """Return a view of an array as unsigned integers of the same width."""
     return array.view(np.dtype(f"u{array.dtype.itemsize}"))
 
 
-def blank_outside(thumbnails: Pixels, masks: NDArray[np.bool_]) -> None:
-    """Set every pixel outside the mask to zero, in place.
+class Thumbnails:
+    """Pixels of thumbnails, over which masks are laid as they are read.
 
     Parameters
     ----------
-    thumbnails : array of shape (channels, n, size, size)
-    masks : bool array of shape (n, size, size)
+    pixels : array of shape (..., n, size, size), C-contiguous
+        Of any dtype of 1 to 8 bytes.
+    masks : bool array of shape (n, size, size), optional
+        What is outside of them reads as zero, in all channels.
     """
-    pixels = unsigned(thumbnails)
-    keep = masks.astype(pixels.dtype)
-    np.negative(keep, out=keep)  # all bits set where the mask is
-    for channel in pixels:
-        np.bitwise_and(channel, keep, out=channel)
+
+    def __init__(self, pixels: Pixels, masks: NDArray[np.bool_] | None = None) -> None:
+        self._pixels = unsigned(pixels).reshape(-1)
+        self._keep: Unsigned | None = None
+        if masks is not None:
+            self._keep = masks.reshape(-1).astype(self._pixels.dtype)
+            np.negative(self._keep, out=self._keep)  # all bits set where the mask is
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return len(self._pixels)
+
+    def read(self, start: int, stop: int, memory: Unsigned) -> Unsigned:
+        """Return pixels from `start` to `stop` in C order, as unsigned integers of their width.
+
+        Parameters
+        ----------
+        start, stop : int
+        memory : array of shape (stop - start or more,)
+            Where masked pixels are put.
+        """
+        if self._keep is None:
+            return self._pixels[start:stop]
+        masked = memory[: stop - start]
+        while start < stop:
+            first = start % len(self._keep)
+            count = min(stop - start, len(self._keep) - first)
+            np.bitwise_and(
+                self._pixels[start : start + count],
+                self._keep[first : first + count],
+                out=masked[-(stop - start) :][:count],
+            )
+            start += count
+        return masked

@@ -1,8 +1,9 @@
-"""Pure: how the image is walked within the memory allowed, decided before any pixel is read.
+"""Pure: how windows are cut within the memory allowed, decided before any pixel is read.
 
 Invariant: a plan's figure of memory bounds what the engine allocates. Memory changes sizes (of
-regions, of the number of buffers and threads) and whether thumbnails pass through a scratch file
-on their way to their chunks; it never changes which code cuts them, nor the result.
+regions, of the number of buffers and threads), how often the image is walked, each time for other
+channels, and whether thumbnails pass through a scratch file on their way to their chunks; it never
+changes which code cuts them, nor the result.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from functools import cached_property
 
 import numpy as np
 
-from cellcutter.blosc import encoder_nbytes
+from cellcutter.blosc import Division, encoder_nbytes
 from cellcutter.errors import SettingsError
 from cellcutter.regions import Touches, grid_for, touches
 from cellcutter.schedule import (
     Groups,
-    Times,
     by_place,
     groups_of,
     image_order,
@@ -37,6 +37,9 @@ REGION_SIZES = ((256, 4, 1 << 20), (128, 2, 1 << 19), (64, 1, 1 << 18), (1, 0, 1
 SCRATCH_BUFFERS = (64 * MB, 8 * MB, MB, MB // 8, 1)
 # A batch of windows that is copied should stay in a processor's own cache.
 BATCH_NBYTES = 768 * 1024
+# More than this is not taken for buffers where more walks do with less: memory not used before is
+# dear, another walk is not.
+ENOUGH = 384 * MB
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,7 @@ class Source:
     itemsize : int
         Bytes of a pixel.
     planes : tuple of int
-        Number of channels stored together in each needed plane.
-    wanted : tuple of int
-        Number of output channels that come from each needed plane.
+        Number of channels stored together in each plane.
     block_nbytes : int
         Temporary memory for reading one block.
     """
@@ -60,7 +61,6 @@ class Source:
     block_shape: tuple[int, int]
     itemsize: int
     planes: tuple[int, ...]
-    wanted: tuple[int, ...]
     block_nbytes: int
 
 
@@ -72,65 +72,41 @@ class Job:
     ----------
     windows : Windows
         In the order of the output.
-    image : Source
-    labels : Source or None
-        None where no masks are wanted.
-    labelled : bool array of shape (n,)
-        Windows whose cell the labels hold.
+    source : Source
+        The image; or the labels, for masks.
+    channels : tuple of int
+        The plane of each output channel; one for masks.
+    division : Division
+        Of the output's chunks.
     cells_per_chunk : int
     threads : int
     memory : int
         Bytes allowed.
+    select : bool array of shape (n,), optional
+        Windows to be cut; the others are zero.
+    masked : bool
+        Whether masks are laid over the thumbnails.
     """
 
     windows: Windows
-    image: Source
-    labels: Source | None
-    labelled: Bools
+    source: Source
+    channels: tuple[int, ...]
+    division: Division
     cells_per_chunk: int
     threads: int
     memory: int
+    select: Bools | None = None
+    masked: bool = False
+
+    def cell_nbytes(self, channels: int) -> int:
+        """Bytes of one cell's thumbnails in some channels."""
+        return channels * self.windows.size**2 * self.division.itemsize
 
     @property
     def mask_nbytes(self) -> int:
-        """Bytes of one cell's boolean mask."""
-        return self.windows.size**2
-
-    def cell_nbytes(self, planes: range) -> int:
-        """Bytes of one cell's thumbnails in the output channels of some planes."""
-        return sum(self.image.wanted[i] for i in planes) * self.mask_nbytes * self.image.itemsize
-
-    @property
-    def all_planes(self) -> range:
-        """Positions of all needed planes of the image."""
-        return range(len(self.image.planes))
-
-    @property
-    def chunk_nbytes(self) -> int:
-        """Bytes of a chunk, with its masks if there are any."""
-        masks = self.mask_nbytes if self.labels else 0
-        return self.cells_per_chunk * (self.cell_nbytes(self.all_planes) + masks)
-
-
-@dataclass(frozen=True)
-class Walk:
-    """One walk down the image that fills the buffers of groups.
-
-    Parameters
-    ----------
-    planes : range
-        Positions in ``Source.planes`` of the image.
-    labels : bool
-        Whether the masks are cut.
-    groups : Groups
-    buffers : int
-        Buffers held at one time.
-    """
-
-    planes: range
-    labels: bool
-    groups: Groups
-    buffers: int
+        """Memory for the masks of a chunk: as stored, as read, and as wide as pixels."""
+        pixels = self.cells_per_chunk * self.windows.size**2
+        return pixels * (2 + self.division.itemsize) if self.masked else 0
 
 
 @dataclass(frozen=True)
@@ -142,10 +118,13 @@ class Plan:
     threads : int
     batch : int
         Windows copied at one time.
-    image : Touches
-    labels : Touches or None
-    walks : tuple of Walk
-        One, whose groups are the chunks; or several, whose groups go to a scratch file.
+    touches : Touches
+    parts : tuple of range
+        The output channels of each walk.
+    groups : Groups
+        Those of each walk: the chunks, or groups that go to a scratch file.
+    buffers : int
+        Buffers held at one time.
     places : int64 array of shape (n,), or None
         The place of each window in the scratch file, if there is one.
     memory : int
@@ -154,9 +133,10 @@ class Plan:
 
     threads: int
     batch: int
-    image: Touches
-    labels: Touches | None
-    walks: tuple[Walk, ...]
+    touches: Touches
+    parts: tuple[range, ...]
+    groups: Groups
+    buffers: int
     places: Ints | None
     memory: int
 
@@ -181,17 +161,45 @@ def make_plan(job: Job) -> Plan:
 
 
 def _candidates(job: Job) -> Iterator[Plan]:
+    """Yield plans: walks that need no more than enough, the most walks, and a scratch file."""
     visits = [_Visit(job, *sizes) for sizes in REGION_SIZES]
+    partings = partings_of(job)
     threads = job.threads
     while threads:
-        yield from (_direct(visit, threads) for visit in visits)
         for visit in visits:
-            yield from _through_scratch(visit, threads)
+            for parts in partings:
+                plan = _direct(visit, threads, parts)
+                if plan.buffers * _buffer_nbytes(job, plan) <= ENOUGH:
+                    yield plan
+        for visit in visits:
+            yield _direct(visit, threads, partings[-1])
+        for visit in visits:
+            yield from _through_scratch(visit, threads, partings[-1])
         threads //= 2
 
 
+def partings_of(job: Job) -> list[tuple[range, ...]]:
+    """Return the ways to share out the output's channels to walks, from one walk to many.
+
+    A walk has whole units of the chunks' division, and no plane is read by two walks.
+    """
+    number, unit = len(job.channels), job.division.unit
+    last = {plane: i for i, plane in enumerate(job.channels)}
+    cuts, reach = [0], -1  # where channels may be parted
+    for i, plane in enumerate(job.channels):
+        reach = max(reach, last[plane])
+        if reach == i and (i + 1) % unit == 0:
+            cuts.append(i + 1)
+    found: list[tuple[range, ...]] = []
+    for walks in range(1, len(cuts)):
+        starts = [cuts[(len(cuts) - 1) * walk // walks] for walk in range(walks)]
+        stops = [*starts[1:], number]
+        found.append(tuple(map(range, starts, stops)))
+    return found
+
+
 class _Visit:
-    """The image and the labels divided into regions of a size, and when windows are touched."""
+    """The image divided into regions of a size, and when windows are touched."""
 
     def __init__(self, job: Job, height: int, window_heights: int, area: int) -> None:
         self.job = job
@@ -199,36 +207,28 @@ class _Visit:
         self.area = area
 
     @cached_property
-    def image(self) -> Touches:
-        return self._touches(self.job.image, None)
+    def touches(self) -> Touches:
+        source = self.job.source
+        grid = grid_for(source.image_shape, source.block_shape, self.height, self.area)
+        return touches(self.job.windows, grid, self.job.select)
 
     @cached_property
-    def labels(self) -> Touches | None:
-        return self._touches(self.job.labels, self.job.labelled) if self.job.labels else None
-
-    def _touches(self, source: Source, select: Bools | None) -> Touches:
-        grid = grid_for(source.image_shape, source.block_shape, self.height, self.area)
-        return touches(self.job.windows, grid, select)
-
-    def times(self, *, image: bool, labels: bool) -> Times:
-        layers = ([self.image] if image else []) + ([self.labels] if labels and self.labels else [])
-        return times(layers, len(self.job.windows))
+    def chunks(self) -> tuple[Groups, int]:
+        """The chunks as groups, and how many of them are open at once."""
+        n = len(self.job.windows)
+        groups = groups_of(np.arange(n), self.job.cells_per_chunk)
+        return groups, open_at_once(times(self.touches, n), groups)
 
     def batch(self, threads: int) -> int:
         """Windows that a thread copies at one time."""
-        pixel = max(self.job.image.itemsize, self.job.labels.itemsize if self.job.labels else 0)
         allowed = min(BATCH_NBYTES, self.job.memory // (16 * threads))
-        return max(1, allowed // (pixel * self.job.mask_nbytes))
+        return max(1, allowed // (self.job.source.itemsize * self.job.windows.size**2))
 
     def worker_nbytes(self, threads: int) -> int:
         """Memory of a thread that reads regions: pixels with margins, a block, a batch."""
-        pairs = [(self.job.image, self.image)]
-        if self.job.labels and self.labels:
-            pairs.append((self.job.labels, self.labels))
-        regions = max(region_nbytes(s, t, self.job.windows.size) for s, t in pairs)
-        pixel = max(source.itemsize for source, _ in pairs) + 1
-        batch = self.batch(threads) * pixel * self.job.mask_nbytes
-        return regions + max(source.block_nbytes for source, _ in pairs) + 2 * batch
+        source, size = self.job.source, self.job.windows.size
+        batch = self.batch(threads) * (source.itemsize + 1) * size**2
+        return region_nbytes(source, self.touches, size) + source.block_nbytes + 2 * batch
 
 
 def region_nbytes(source: Source, layer: Touches, size: int) -> int:
@@ -240,94 +240,44 @@ def region_nbytes(source: Source, layer: Touches, size: int) -> int:
     return height * width * source.itemsize * max(source.planes)
 
 
-def _encoding_nbytes(job: Job) -> int:
-    """Memory of a thread that encodes a chunk: blocks and streams, and masks as wide as pixels."""
-    nbytes = job.cells_per_chunk * job.cell_nbytes(job.all_planes)
-    pixels = encoder_nbytes(job.image.itemsize, nbytes)
-    if not job.labels:
-        return pixels
-    masks = job.cells_per_chunk * job.mask_nbytes
-    return pixels + encoder_nbytes(1, masks) + masks * job.image.itemsize
-
-
-def _direct(visit: _Visit, threads: int) -> Plan:
-    """Plan one walk whose buffers are the chunks."""
+def _direct(visit: _Visit, threads: int, parts: tuple[range, ...]) -> Plan:
+    """Plan walks whose buffers are the chunks, or those channels of them that are the walk's."""
     job = visit.job
-    groups = groups_of(np.arange(len(job.windows)), job.cells_per_chunk)
-    least = open_at_once(visit.times(image=True, labels=True), groups)
-    workers = threads * (visit.worker_nbytes(threads) + _encoding_nbytes(job))
-    affordable = (job.memory - workers) // job.chunk_nbytes
+    groups, least = visit.chunks
+    nbytes = job.cells_per_chunk * job.cell_nbytes(max(map(len, parts)))
+    encoding = encoder_nbytes(job.division, masked=job.masked) + job.mask_nbytes
+    workers = threads * (visit.worker_nbytes(threads) + encoding)
+    affordable = (job.memory - workers) // nbytes
     buffers = max(least, min(least + threads + 1, groups.number, affordable))
-    walk = Walk(job.all_planes, visit.labels is not None, groups, buffers)
-    memory = workers + buffers * job.chunk_nbytes
-    return Plan(threads, visit.batch(threads), visit.image, visit.labels, (walk,), None, memory)
+    memory = workers + buffers * nbytes
+    return Plan(threads, visit.batch(threads), visit.touches, parts, groups, buffers, None, memory)
 
 
-def _through_scratch(visit: _Visit, threads: int) -> Iterator[Plan]:
+def _buffer_nbytes(job: Job, plan: Plan) -> int:
+    """Bytes of one buffer of a plan."""
+    return plan.groups.capacity * job.cell_nbytes(max(map(len, plan.parts)))
+
+
+def _through_scratch(visit: _Visit, threads: int, parts: tuple[range, ...]) -> Iterator[Plan]:
     """Plan walks in the order of the image, whose buffers are written to a scratch file."""
     job = visit.job
     if len(job.windows) <= job.cells_per_chunk:
         return
-    image = _ImageOrder.of(visit.image, visit.times(image=True, labels=False))
-    places = scratch_places(image.order, job.cells_per_chunk)
-    labels = visit.labels and _ImageOrder.of(visit.labels, visit.times(image=False, labels=True))
+    when = times(visit.touches, len(job.windows))
+    order = image_order(visit.touches, when)
+    places = scratch_places(order, job.cells_per_chunk)
+    cell_nbytes = job.cell_nbytes(max(map(len, parts)))
     reading = threads * visit.worker_nbytes(threads)
-    encoding = threads * (2 * job.chunk_nbytes + _encoding_nbytes(job))
-    planes = job.all_planes
-    for share in _halvings(len(planes)):
-        parts = [planes[i : i + share] for i in range(0, len(planes), share)]
-        for nbytes in SCRATCH_BUFFERS:
-            walks = [
-                image.walk(part, job.cell_nbytes(part), nbytes, places, threads) for part in parts
-            ]
-            if labels:
-                walks.append(labels.walk(range(0), job.mask_nbytes, nbytes, places, threads))
-            held = max(walk.buffers * walk_buffer_nbytes(job, walk) for walk in walks)
-            memory = max(reading + held, encoding)
-            yield Plan(
-                threads,
-                visit.batch(threads),
-                visit.image,
-                visit.labels,
-                tuple(walks),
-                places,
-                memory,
-            )
-
-
-@dataclass(frozen=True)
-class _ImageOrder:
-    """Windows in an order in which few buffers are open at once, and when they are touched."""
-
-    order: Ints
-    when: Times
-
-    @classmethod
-    def of(cls, layer: Touches, when: Times) -> _ImageOrder:
-        return cls(image_order(layer, when), when)
-
-    def walk(
-        self, planes: range, cell_nbytes: int, nbytes: int, places: Ints, threads: int
-    ) -> Walk:
-        """Plan a walk of some planes, or of the masks where there are none, and its buffers."""
-        capacity = max(1, min(len(self.order), nbytes // cell_nbytes))
-        groups = groups_of(by_place(self.order, capacity, places), capacity)
-        writing = threads + 1  # buffers that are written while the walk goes on
-        buffers = min(open_at_once(self.when, groups) + writing, groups.number)
-        return Walk(planes, not planes, groups, buffers)
-
-
-def walk_buffer_nbytes(job: Job, walk: Walk) -> int:
-    """Bytes of one buffer of a walk."""
-    cell = (job.cell_nbytes(walk.planes) if walk.planes else 0) + (
-        job.mask_nbytes if walk.labels else 0
+    chunks = 2 * job.cells_per_chunk * cell_nbytes  # as it is in the file, and in order
+    encoding = threads * (
+        chunks + encoder_nbytes(job.division, masked=job.masked) + job.mask_nbytes
     )
-    return walk.groups.capacity * cell
-
-
-def _halvings(number: int) -> Iterator[int]:
-    """Yield `number`, half of it, ... down to 1."""
-    while number > 1:
-        yield number
-        number = -(-number // 2)
-    yield 1
+    for nbytes in SCRATCH_BUFFERS:
+        capacity = max(1, min(len(order), nbytes // cell_nbytes))
+        groups = groups_of(by_place(order, capacity, places), capacity)
+        writing = threads + 1  # buffers that are written while the walk goes on
+        buffers = min(open_at_once(when, groups) + writing, groups.number)
+        memory = max(reading + buffers * capacity * cell_nbytes, encoding)
+        yield Plan(
+            threads, visit.batch(threads), visit.touches, parts, groups, buffers, places, memory
+        )

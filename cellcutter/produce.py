@@ -1,29 +1,28 @@
 """From windows to a published store: planned, cut, described, checked, renamed.
 
-What both commands share. A :class:`Subject` says which windows are cut and what tells them apart.
+What both commands share. Masks are cut first, and read back when they are laid over thumbnails.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cellcutter import describe, publish
-from cellcutter.assemble import Channel, Inputs, Masks, carry_out
+from cellcutter import publish
+from cellcutter.assemble import Cutting, Sink
 from cellcutter.config import MB, Settings
-from cellcutter.gather import Pixels, blank_outside
-from cellcutter.image import Image
-from cellcutter.plan import Job, Plan, Source, make_plan
-from cellcutter.store import Layout, StoreWriter, cells_per_chunk, check_layout
-from cellcutter.windows import Bools, Windows
+from cellcutter.gather import Pixels
+from cellcutter.plan import Plan, make_plan
+from cellcutter.production import Production
+from cellcutter.store import Layout, StoreWriter
 
 Progress = Callable[[str, int, int], None]
 log = logging.getLogger("cellcutter")
@@ -59,61 +58,6 @@ class CutResult:
     nbytes: int
     memory: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Masking:
-    """The labels from which masks are cut.
-
-    Parameters
-    ----------
-    labels : Image
-    only : array of shape (n,)
-        The label of each window's cell, of the labels' dtype.
-    present : bool array of shape (n,)
-        Whether the labels hold the cell; where not, `only` means nothing.
-    """
-
-    labels: Image
-    only: NDArray[np.generic]
-    present: Bools
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is cut.
-
-    Parameters
-    ----------
-    kind : str
-        ``cell`` or ``tile``.
-    windows : Windows
-        In the order of the output.
-    ids : int64 array of shape (n,)
-    sources : mapping
-        File names of the inputs.
-    options : mapping
-        What was asked for, as far as it changes the result.
-    status : str array of shape (n,), optional
-        What is the matter with each cell.
-    digest : str, optional
-        SHA-256 of the CellIDs.
-    masking : Masking, optional
-    """
-
-    kind: str
-    windows: Windows
-    ids: NDArray[np.int64]
-    sources: Mapping[str, str | None]
-    options: Mapping[str, object]
-    status: NDArray[np.str_] | None = None
-    digest: str | None = None
-    masking: Masking | None = None
-
-    @property
-    def table(self) -> str:
-        """Name of the table inside the store."""
-        return f"{self.kind}s.csv"
 
 
 @dataclass(frozen=True)
@@ -167,124 +111,6 @@ def mask_name(name: str) -> str:
     return f"{path.stem}_mask{path.suffix}"
 
 
-@dataclass(frozen=True)
-class Production:
-    """A store about to be made.
-
-    Parameters
-    ----------
-    image : Image
-    channels : list of int
-        Positions, from 0, of the output's channels in the image.
-    names : sequence of str, optional
-        Marker names of the image's channels.
-    subject : Subject
-    settings : Settings
-    """
-
-    image: Image
-    channels: list[int]
-    names: tuple[str, ...] | None
-    subject: Subject
-    settings: Settings
-    started: float = field(default_factory=time.monotonic)
-
-    def layouts(self) -> tuple[Layout, Layout | None]:
-        """Return the layouts of the thumbnails and of the masks.
-
-        Raises
-        ------
-        SettingsError
-            A chunk would be larger than the codec takes.
-        """
-        n, size = len(self.subject.windows), self.subject.windows.size
-        cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
-        per_chunk = cells_per_chunk(
-            cell_nbytes, n, self.settings.per_chunk, self.settings.chunk_nbytes
-        )
-        shape = (len(self.channels), n, size, size)
-        masks = Layout(shape[1:], per_chunk, np.dtype(bool)) if self.subject.masking else None
-        return check_layout(Layout(shape, per_chunk, self.image.dtype)), masks
-
-    def inputs(self) -> Inputs:
-        """Return what is read."""
-        place = {
-            channel: Channel(plane, position)
-            for plane, channels in enumerate(self.image.planes)
-            for position, channel in enumerate(channels)
-        }
-        masking = self.subject.masking
-        return Inputs(
-            self.image,
-            [place[channel] for channel in self.channels],
-            masking.labels if masking else None,
-            masking.only if masking else None,
-        )
-
-    def job(self, layout: Layout) -> Job:
-        """Return what a plan is made for."""
-        inputs = self.inputs()
-        masking = self.subject.masking
-        n = len(self.subject.windows)
-        return Job(
-            self.subject.windows,
-            _source(
-                self.image, inputs.planes, [len(inputs.channels_of([p])) for p in inputs.planes]
-            ),
-            _source(masking.labels, [0], [1]) if masking else None,
-            masking.present if masking else np.ones(n, bool),
-            layout.per_chunk,
-            self.settings.workers,
-            self.settings.memory,
-        )
-
-    def table(self) -> str:
-        """Return the table inside the store: the windows, and for cells what became of them."""
-        subject = self.subject
-        columns = self._columns()
-        if subject.status is None:
-            return describe.csv_text(columns)
-        return describe.csv_text({**columns, "Status": subject.status})
-
-    def metadata(self) -> str:
-        """Return the table of the windows that --save-metadata asks for."""
-        return describe.csv_text(self._columns())
-
-    def _columns(self) -> dict[str, describe.Column]:
-        key = f"{self.subject.kind.capitalize()}ID"
-        return {
-            key: self.subject.ids,
-            **describe.window_columns(self.subject.windows, self.image.shape[1:]),
-        }
-
-    def attributes(self, axes: tuple[str, ...]) -> dict[str, object]:
-        """Return what a store says of itself."""
-        table = {"file": self.subject.table, "rows": len(self.subject.windows)}
-        if self.subject.digest:
-            table["cell_ids_sha256"] = self.subject.digest
-        return describe.attributes(
-            axes=axes,
-            image=self.image,
-            channels=self.channels,
-            names=self.names,
-            window=self.subject.windows.size,
-            sources=self.subject.sources,
-            options=self.subject.options,
-            table=table,
-        )
-
-
-def _source(image: Image, planes: list[int], wanted: list[int]) -> Source:
-    return Source(
-        image.shape[1:],
-        image.block_shape,
-        image.dtype.itemsize,
-        tuple(len(image.planes[plane]) for plane in planes),
-        tuple(wanted),
-        image.block_nbytes,
-    )
-
-
 def produce(production: Production, target: Target, progress: Progress) -> CutResult:
     """Cut, and publish the result.
 
@@ -299,34 +125,33 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
     layout, mask_layout = production.layouts()
     job = production.job(layout)
     plan = make_plan(job)
-    _log_plan(production, layout, plan)
+    masking = production.subject.masking
+    mask_job = production.mask_job(masking, mask_layout) if masking and mask_layout else None
+    mask_plan = make_plan(mask_job) if mask_job else None
+    memory = max(plan.memory, mask_plan.memory if mask_plan else 0)
+    _log_plan(production, layout, plan, memory)
     with ExitStack() as stack:
         stages = {name: stack.enter_context(publish.staging(name)) for name in target.names}
-        stage = stages[target.destination]
+        folder = stages[target.destination].folder
         axes = production.subject.kind, "y", "x"
-        writer = stack.enter_context(_writer(production, stage, layout, ("channel", *axes)))
+
+        def made_in(stage: publish.Staging, layout: Layout, *axes: str) -> StoreWriter:
+            return stack.enter_context(_writer(production, stage, layout, axes))
+
+        writer = made_in(stages[target.destination], layout, "channel", *axes)
         mask_writer = None
-        if mask_layout and target.masks:
-            mask_writer = stack.enter_context(
-                _writer(production, stages[target.masks], mask_layout, axes)
-            )
-
-        def sink(index: int, pixels: Pixels, masks: Masks | None) -> None:
-            if masks is not None and mask_writer:
-                blank_outside(pixels, masks)
-                mask_writer.write(index, masks)
-            writer.write(index, pixels)
-
+        cuttings: list[Cutting] = []
+        if masking and mask_layout and mask_job and mask_plan and target.masks:
+            mask_writer = made_in(stages[target.masks], mask_layout, *axes)
+            inputs = production.mask_inputs(masking)
+            cuttings.append(Cutting(mask_plan, mask_job, inputs, mask_writer.write, folder))
+        sink = _masked(writer, mask_writer) if mask_writer else writer.write
+        cuttings.append(Cutting(plan, job, production.inputs(), sink, folder))
         # the table is written while threads decode and encode
         table = stack.enter_context(ThreadPoolExecutor(1)).submit(production.table)
-        carry_out(
-            plan,
-            job,
-            production.inputs(),
-            sink,
-            stage.folder,
-            lambda done, total: progress("cutting", done, total),
-        )
+        counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
+        for cutting in cuttings:
+            cutting.run(counter.add)
         if target.metadata:
             stages[target.metadata].new.write_text(production.metadata(), encoding="utf-8")
         for name, each in ((target.masks, mask_writer), (target.destination, writer)):
@@ -345,25 +170,54 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
         layout.chunks,
         layout.dtype,
         nbytes,
-        plan.memory,
+        memory,
         seconds,
     )
+
+
+def _masked(writer: StoreWriter, masks: StoreWriter) -> Sink:
+    """Return a sink that writes thumbnails with their masks laid over them."""
+    memory = threading.local()
+
+    def sink(index: int, pixels: Pixels) -> None:
+        if not hasattr(memory, "masks"):
+            memory.masks = np.empty(masks.layout.chunks, bool)
+        masks.read(index, memory.masks)
+        writer.write(index, pixels, memory.masks)
+
+    return sink
+
+
+class _Counter:
+    """Counts work done, from any thread."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._lock = threading.Lock()
+        self._done = 0
+
+    def add(self) -> None:
+        with self._lock:
+            self._done += 1
+            self._progress("cutting", self._done, self._total)
 
 
 def _writer(
     production: Production, stage: publish.Staging, layout: Layout, axes: tuple[str, ...]
 ) -> StoreWriter:
-    """Return the writer of a store in its staging folder."""
+    """Return the writer of a store in its staging folder; masks are read back while it is made."""
     return StoreWriter(
         stage.folder / "store",
         layout,
         production.attributes(axes),
         production.settings.compression,
         stage.folder / "archive" if production.settings.zip_store else None,
+        rereadable=layout.dtype == bool,
     )
 
 
-def _log_plan(production: Production, layout: Layout, plan: Plan) -> None:
+def _log_plan(production: Production, layout: Layout, plan: Plan, memory: int) -> None:
     image, subject = production.image, production.subject
     log.info(
         "%s: %d channels of %d x %d pixels, %s; %d of them are cut",
@@ -384,9 +238,11 @@ def _log_plan(production: Production, layout: Layout, plan: Plan) -> None:
         layout.per_chunk,
     )
     log.info(
-        "%d thread%s, at most %.0f MB for pixels%s",
+        "%d thread%s, %d walk%s, at most %.0f MB for pixels%s",
         plan.threads,
         "s" if plan.threads > 1 else "",
-        plan.memory / MB,
+        len(plan.parts),
+        "s" if len(plan.parts) > 1 else "",
+        memory / MB,
         " and a scratch file" if plan.places is not None else "",
     )

@@ -1,13 +1,12 @@
 """Pure: the order in which regions are visited, and which buffers are open meanwhile.
 
 The one place that knows both orders, that of the image and that of the output. A *step* is the
-visit of one region of one layer (the image, or the labels). Windows that share a buffer are a
-*group*; the buffer is open from the first step that touches any of them to the last.
+visit of one region; regions are visited row by row. Windows that share a buffer are a *group*; the
+buffer is open from the first step that touches any of them to the last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,20 +53,6 @@ def groups_of(order: Ints, capacity: int) -> Groups:
     return Groups(order, place // capacity, place % capacity, capacity)
 
 
-def steps(layers: Sequence[Touches]) -> list[tuple[int, int]]:
-    """Return the visits in order, as (layer, position in that layer's regions).
-
-    From the top down by the bottoms of the regions, so that what two layers have of the same
-    rows is visited together.
-    """
-    visits = []
-    for number, layer in enumerate(layers):
-        for position, region in enumerate(layer.regions):
-            _, bottom, left, _ = layer.grid.box(int(region))
-            visits.append((bottom, left, number, position))
-    return [(number, position) for _, _, number, position in sorted(visits)]
-
-
 @dataclass(frozen=True)
 class Times:
     """The first and last step that touches each window; ``first > last`` where none does.
@@ -81,17 +66,18 @@ class Times:
     last: Ints
 
 
-def times(layers: Sequence[Touches], n: int) -> Times:
+def times(layer: Touches, n: int) -> Times:
     """Find when each of `n` windows is touched."""
     first, last = np.full(n, _NEVER), np.full(n, -1)
-    when = [np.empty(len(layer.regions), np.int64) for layer in layers]
-    for time, (number, position) in enumerate(steps(layers)):
-        when[number][position] = time
-    for layer, moments_of in zip(layers, when, strict=True):
-        moments = moments_of[layer.positions]
-        np.minimum.at(first, layer.windows, moments)
-        np.maximum.at(last, layer.windows, moments)
+    np.minimum.at(first, layer.windows, layer.positions)
+    np.maximum.at(last, layer.windows, layer.positions)
     return Times(first, last)
+
+
+def steps_of_groups(layer: Touches, groups: Groups) -> Ints:
+    """Return how many steps touch each group."""
+    pairs = layer.positions * groups.number + groups.group[layer.windows]
+    return np.bincount(np.unique(pairs) % groups.number, minlength=groups.number)
 
 
 def open_at_once(when: Times, groups: Groups) -> int:

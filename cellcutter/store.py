@@ -8,6 +8,7 @@ zeros.
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import zipfile
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numcodecs
 import numpy as np
@@ -24,17 +25,23 @@ import zarr
 from numpy.typing import DTypeLike, NDArray
 from zarr.storage import ZipStore
 
-from cellcutter.blosc import BLOCK_NBYTES, LARGEST, Codec, Encoder, lz4, zstd
+from cellcutter.blosc import LARGEST, Codec, Division, Encoder, Frame, decode, divide, lz4, zstd
 from cellcutter.errors import DestinationError, SettingsError
+from cellcutter.gather import Thumbnails
 
 # All are Blosc as numcodecs registers it, read by zarr-python 2 and 3 as they are.
 # docs/performance.md has the measurements that these were chosen by.
 CODECS: dict[str, Codec | None] = {
     "default": Codec(
-        "zstd", 1, [(zstd(12, 6, 0), 1.0), (zstd(10, 7, 0), 1.02), (zstd(12, 4, 2), 1.1)]
+        "zstd",
+        1,
+        {
+            "byte": [(zstd(12, 6, 0), 1.0), (zstd(6, 7, 0), 1.02), (zstd(6, 7, 2), 1.1)],
+            "bit": [(zstd(12, 6, 0), 1.0), (zstd(6, 7, 0), 1.02)],
+        },
     ),
-    "fast": Codec("lz4", 5, [(lz4(5), 1.0)]),
-    "small": Codec("zstd", 2, [(zstd(17, 4, 0), 1.0), (zstd(10, 7, 0), 1.0)], BLOCK_NBYTES),
+    "fast": Codec("lz4", 5, {"byte": [(lz4(5), 1.0)], "bit": [(lz4(5), 1.0)]}),
+    "small": Codec("zstd", 2, {"byte": [(zstd(17, 4, 0), 1.0), (zstd(10, 7, 0), 1.0)]}),
     "none": None,
 }
 _COPIED_NBYTES = 1 << 20
@@ -73,6 +80,11 @@ class Layout:
         """Bytes of a chunk before it is compressed."""
         return int(np.prod(self.chunks)) * self.dtype.itemsize
 
+    @property
+    def division(self) -> Division:
+        """How a chunk is divided into blocks."""
+        return divide(self.chunks, self.dtype.itemsize)
+
     def key(self, index: int) -> str:
         """Name of the file of a chunk."""
         return ".".join(["0"] * (len(self.shape) - 3) + [str(index), "0", "0"])
@@ -95,6 +107,8 @@ class StoreWriter:
         and have no date, so that the same array makes the same bytes. A chunk that is complete
         moves into it as soon as those before it have, so that the disk holds little more than
         one copy.
+    rereadable : bool
+        Chunks stay in the folder until the end, where :meth:`read` finds them.
     """
 
     def __init__(
@@ -104,10 +118,14 @@ class StoreWriter:
         attributes: Mapping[str, Any],
         compression: str,
         archive: Path | None = None,
+        *,
+        rereadable: bool = False,
     ) -> None:
         self.layout = layout
         self._folder = folder
         self._codec = CODECS[compression]
+        self._division = layout.division
+        self._frames: dict[int, Frame] = {}
         self._sizes: dict[int, int] = {}
         self._memory = threading.local()
         # In a thread that is waited for whatever happens: zarr writes in one of its own, which goes
@@ -127,6 +145,7 @@ class StoreWriter:
                 attributes=dict(attributes),
             ).result()
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
+        self._rereadable = rereadable
         self._moving = threading.Lock()
         self._moved = 0
         self._first = sorted(folder.iterdir())  # what lies in the archive before the chunks
@@ -145,13 +164,17 @@ class StoreWriter:
         """Bytes of all chunks written."""
         return sum(self._sizes.values())
 
-    def write(self, index: int, chunk: NDArray[np.generic]) -> None:
-        """Encode and write a chunk.
+    def write(
+        self, index: int, part: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Encode and write the next channels of a chunk: all, or whole units of its division.
 
         Parameters
         ----------
         index : int
-        chunk : array of shape ``layout.chunks``, C-contiguous
+        part : array of shape (channels, cells, size, size) or (cells, size, size), C-contiguous
+        masks : bool array of shape (cells, size, size), optional
+            What is outside of them is stored as zero.
 
         Raises
         ------
@@ -159,17 +182,42 @@ class StoreWriter:
             A chunk that waited for its turn in the archive is gone.
         OSError
         """
-        with self._file(index).open("wb") as file:
-            if self._codec is None:
-                size = file.write(chunk.reshape(-1).view(np.uint8).data)
-            else:
-                size = self._encoder(self._codec).write(chunk, file)
-        self._sizes[index] = size
+        begun = index in self._frames
+        frame = self._frames.setdefault(index, Frame(self._division))
+        with self._file(index).open("r+b" if begun else "wb") as file:
+            self._worker.append(frame, Thumbnails(part, masks), file)
+        if not frame.complete:
+            return
+        self._sizes[index] = self._frames.pop(index).end
         # Who finds another thread at it goes on: what is left waits for the next, or `finish`.
         # Where moving fails, the lock stays: nobody tries the same again.
-        if self._archive and self._moving.acquire(blocking=False):
+        if self._archive and not self._rereadable and self._moving.acquire(blocking=False):
             self._move_chunks()
             self._moving.release()
+
+    def read(self, index: int, out: NDArray[np.generic]) -> None:
+        """Read a chunk back that was written; only where it is `rereadable`.
+
+        Parameters
+        ----------
+        index : int
+        out : array of shape ``layout.chunks``, C-contiguous
+
+        Raises
+        ------
+        DestinationError
+            The file is not as it was written.
+        OSError
+        """
+        path = self._file(index)
+        content = path.read_bytes()
+        if len(content) != self._sizes[index]:
+            found, expected = (f"{n} bytes" for n in (len(content), self._sizes[index]))
+            raise DestinationError(_CHANGED.format(path, found, expected))
+        if self._codec is None:
+            out.reshape(-1).view(np.uint8)[:] = np.frombuffer(content, np.uint8)
+        else:
+            decode(content, out)
 
     def finish(self, table: str, name: str) -> Path:
         """Add a table of some name, make sure that all is there, and return what was made.
@@ -199,14 +247,17 @@ class StoreWriter:
     def _file(self, index: int) -> Path:
         return self._folder / self.layout.key(index)
 
-    def _encoder(self, codec: Codec) -> Encoder:
-        """Return this thread's encoder."""
-        if not hasattr(self._memory, "encoder"):
-            self._memory.encoder = Encoder(
-                codec, self.layout.dtype.itemsize, self.layout.chunk_nbytes
+    @property
+    def _worker(self) -> Encoder | Copier:
+        """The encoder of the calling thread, or a copier where nothing is compressed."""
+        if not hasattr(self._memory, "worker"):
+            self._memory.worker = (
+                Copier(self._division)
+                if self._codec is None
+                else Encoder(self._codec, self._division)
             )
-        encoder: Encoder = self._memory.encoder
-        return encoder
+        worker: Encoder | Copier = self._memory.worker
+        return worker
 
     def _move_chunks(self) -> None:
         """Move the files whose turn it is into the archive."""
@@ -245,6 +296,30 @@ class StoreWriter:
                 f"{made}: {array.shape} {array.dtype} found, "
                 f"{self.layout.shape} {self.layout.dtype} expected"
             )
+
+
+class Copier:
+    """Writes chunks as they are; for one thread.
+
+    Parameters
+    ----------
+    division : Division
+        Of all chunks.
+    """
+
+    def __init__(self, division: Division) -> None:
+        self._division = division
+        self._masked = np.empty(division.per_block, f"u{division.itemsize}")
+
+    def append(self, frame: Frame, part: Thumbnails, file: BinaryIO) -> None:
+        """Write the next channels of a chunk behind those that are there."""
+        division = self._division
+        file.seek(0, os.SEEK_END)
+        for start in range(0, part.size, division.per_block):
+            stop = min(start + division.per_block, part.size)
+            file.write(part.read(start, stop, self._masked).data)
+        frame.channels += part.size // division.per_channel
+        frame.end = frame.channels * division.per_channel * division.itemsize
 
 
 def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_nbytes: int) -> int:

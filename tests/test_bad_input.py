@@ -17,7 +17,9 @@ import pytest
 import tifffile
 import zarr
 
-from cellcutter import cli
+from cellcutter import cells, cli
+from cellcutter.cells import read_cells
+from cellcutter.errors import TableError
 from tests import slides
 
 
@@ -42,6 +44,13 @@ class Case:
         table = self.slide.table.astype(object)
         table.loc[row, column] = value
         table.to_csv(self.slide.table_path, index=False)
+
+    def row(self, row: int, ending: str = "", **texts: str) -> None:
+        """Replace text of a row of the table, and put some behind it."""
+        header, *rows = self.slide.table.to_csv(index=False).splitlines()
+        fields = dict(zip(header.split(","), rows[row].split(","), strict=True))
+        rows[row] = ",".join({**fields, **texts}.values()) + ending
+        self.slide.table_path.write_text("\n".join([header, *rows, ""]))
 
     def labels(self, labels: np.ndarray, **options: object) -> None:
         tifffile.imwrite(self.slide.labels_path, labels, **options)
@@ -147,6 +156,31 @@ for column in ("CellID", "Y_centroid", "X_centroid"):
             .replace(f",{column},1", f",{column}")
         ),
     )
+    for what, text in {
+        "an underscore": "1_0",
+        "a letter of another script": "1\N{GREEK SMALL LETTER ALPHA}",
+        "an accent": "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "a comma for a point": '"1,5"',
+        "more digits than a number has": "1" * 80,
+    }.items():
+        case(
+            f"{what} in {column}",
+            rf"cells\.csv: {column} '.*' in row 3 found, a number expected",
+            lambda c, column=column, text=text: c.row(2, **{column: text}),
+        )
+for what, ending in {"more": ",7", "many more": ",7" * 9}.items():
+    case(
+        f"a row with {what} columns",
+        r"cells\.csv: \d+ columns in row 5 found, 3 expected as in the header",
+        lambda c, ending=ending: c.row(4, ending=ending),
+    )
+case(
+    "a row that ends early",
+    r"cells\.csv: 1 columns in row 31 found, 3 expected as in the header",
+    lambda c: os.truncate(
+        c.slide.table_path, c.slide.table_path.read_text().rindex("\n", 0, -1) + 2
+    ),
+)
 for name, separator in {"semicolons": ";", "tabs": "\t", "bars": "|"}.items():
     case(
         f"columns separated by {name}",
@@ -616,6 +650,55 @@ def test_verbose_shows_the_traceback(tmp_path):
     assert "Traceback" in found.stderr
 
 
+MISSING = ["", "NA", "nan", "NaN", "N/A", "null", "None", "<NA>", " "]
+
+
+@pytest.mark.parametrize("text", MISSING)
+def test_missing_centroids_by_any_name(tmp_path, capsys, text):
+    slide = slides.simple(tmp_path)
+    table = slide.table.astype({"X_centroid": object})
+    table.loc[4, "X_centroid"] = text
+    table.to_csv(slide.table_path, index=False)
+    words = [*slide.paths, str(tmp_path / "out.zarr")]
+    assert cli.main_cut_cells(words) == 2
+    assert "in row 5 at" in (said := capsys.readouterr().err)
+    assert "(no centroid)" in said
+    assert cli.main_cut_cells([*words, "--on-missing", "warn"]) == 0
+
+
+def test_large_cell_ids_are_exact(tmp_path):
+    """Above 2**53, where floats have gaps."""
+    path = tmp_path / "cells.csv"
+    ids = [2**53 + 1, 2**63 - 1, 7]
+    path.write_text("CellID,Y_centroid,X_centroid\n" + "".join(f"{i},1.5,2\n" for i in ids))
+    assert read_cells(path).ids.tolist() == ids
+    frame = pd.DataFrame({"CellID": ids, "Y_centroid": 1, "X_centroid": [1.5, "2", None]})
+    for dtype in ("int64", "uint64", "object", "Int64", "string"):
+        found = read_cells(frame.astype({"CellID": dtype}))
+        assert found.ids.tolist() == ids, dtype
+        np.testing.assert_array_equal(found.x, [1.5, 2, np.nan])
+
+
+def test_table_is_read_in_pieces(tmp_path, monkeypatch):
+    """And rows are numbered through all of them."""
+    monkeypatch.setattr(cells, "_PIECE_NBYTES", 1000)
+    path = tmp_path / "cells.csv"
+    rows = [f"{i},{i / 7},{i * 3}\n" for i in range(1000)]
+    path.write_text("CellID,Y_centroid,X_centroid\n" + "".join(rows))
+    found = read_cells(path)
+    assert found.ids.tolist() == list(range(1000))
+    assert found.y.tolist() == [i / 7 for i in range(1000)]
+    for spoilt, message in {
+        "7.5,1,1\n": "CellID 7.5 in row 778 found",
+        "7,a,1\n": "Y_centroid 'a' in row 778 found",
+        "7,1\n": "2 columns in row 778 found, 3 expected",
+    }.items():
+        rows[777] = spoilt
+        path.write_text("CellID,Y_centroid,X_centroid\n" + "".join(rows))
+        with pytest.raises(TableError, match=message):
+            read_cells(path)
+
+
 def frame(slide: slides.Slide) -> pd.DataFrame:
     return slide.table.copy()
 
@@ -631,6 +714,17 @@ WORKS = {
     ).to_csv(p, index=False),
     "text in other columns": lambda t, p: t.assign(phenotype="T cell, CD8+").to_csv(p, index=False),
     "an unnamed index": lambda t, p: t.to_csv(p),
+    "text in other scripts": lambda t, p: t.assign(phenotype="\N{GREEK SMALL LETTER ALPHA}").to_csv(
+        p, index=False
+    ),
+    "text of several lines": lambda t, p: t.assign(note='one "two"\n\n,three').to_csv(
+        p, index=False
+    ),
+    "blank lines": lambda t, p: p.write_text(t.to_csv(index=False).replace("\n", "\n\n  \n")),
+    "spaces around": lambda t, p: p.write_text(t.to_csv(index=False).replace(",", " ,  ")),
+    "old Macintosh line ends": lambda t, p: p.write_bytes(
+        t.to_csv(index=False, lineterminator="\r").encode()
+    ),
 }
 
 

@@ -10,20 +10,38 @@ import numcodecs
 import numpy as np
 import pytest
 
-from cellcutter.blosc import BLOCK_NBYTES, HEADER, Codec, Encoder, zstd
+from cellcutter.blosc import BLOCK_NBYTES, HEADER, Codec, Encoder, Frame, decode, divide, zstd
+from cellcutter.gather import Thumbnails
 from cellcutter.store import CODECS
 
 DTYPES = ["u1", "i2", "u4", "f4", "f8"]
 COMPRESSIONS = [name for name, codec in CODECS.items() if codec]
+BITS, BYTES = 4, 1
+
+
+def codec_of(compression: str | Codec) -> Codec:
+    codec = CODECS[compression] if isinstance(compression, str) else compression
+    assert codec is not None
+    return codec
+
+
+def written(encoder: Encoder, chunk: np.ndarray, channels: int, masks=None) -> bytes:
+    """Encode (channels, cells, size, size) in parts of some channels."""
+    frame, file = Frame(divide(chunk.shape, chunk.itemsize)), io.BytesIO()
+    for start in range(0, len(chunk), channels):
+        assert not frame.complete
+        part = np.ascontiguousarray(chunk[start : start + channels])
+        encoder.append(frame, Thumbnails(part, masks), file)
+    assert frame.complete
+    assert frame.end == len(file.getvalue())
+    return file.getvalue()
 
 
 def frame(chunk: np.ndarray, compression: str | Codec) -> bytes:
-    codec = CODECS[compression] if isinstance(compression, str) else compression
-    assert codec is not None
-    file = io.BytesIO()
-    size = Encoder(codec, chunk.itemsize, chunk.nbytes).write(chunk, file)
-    assert size == len(file.getvalue())
-    return file.getvalue()
+    """Encode pixels as one channel of as many cells of one pixel."""
+    chunk = chunk.reshape(1, -1, 1, 1)
+    encoder = Encoder(codec_of(compression), divide(chunk.shape, chunk.itemsize))
+    return written(encoder, chunk, 1)
 
 
 def slide(dtype: str, pixels: int) -> np.ndarray:
@@ -52,11 +70,11 @@ def test_decoded_by_two_builds_of_blosc(compression, dtype, blocks):
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("pixels", [1, 5, 400_000])
-def test_what_cannot_be_compressed_is_copied(compression, dtype, pixels):
+@pytest.mark.parametrize("pixels", [1, 5, 8, 400_000])
+def test_what_cannot_be_compressed_is_stored(compression, dtype, pixels):
     random = np.random.default_rng(1).integers(0, 256, pixels * np.dtype(dtype).itemsize, "u1")
     encoded = frame(random.view(dtype), compression)
-    assert encoded[HEADER.size :] == random.tobytes()
+    assert len(encoded) <= random.nbytes + 16 + 2 * (4 + 8 * 4) + random.nbytes // 1000
     assert numcodecs.Blosc().decode(encoded) == random.tobytes()
     assert imagecodecs.blosc_decode(encoded) == random.tobytes()
 
@@ -68,10 +86,66 @@ def test_header_is_that_of_the_format(dtype):
     version, _, flags, itemsize, nbytes, block_nbytes, stored = HEADER.unpack_from(encoded)
     assert (version, itemsize, nbytes, stored) == (2, chunk.itemsize, chunk.nbytes, len(encoded))
     assert flags >> 5 == 4  # zstd
-    assert bool(flags & 1) == (chunk.itemsize > 1)
     assert block_nbytes == BLOCK_NBYTES
     (first,) = struct.unpack_from("<i", encoded, HEADER.size)
     assert first == HEADER.size + 4 * chunk.nbytes // BLOCK_NBYTES
+
+
+def flags(encoded: bytes) -> int:
+    return HEADER.unpack_from(encoded)[2] & (BITS | BYTES)
+
+
+def test_the_shuffle_is_chosen_that_suits():
+    """By bits where few of them are noise, by bytes where bytes come back."""
+    rng = np.random.default_rng(3)
+    noise = (rng.normal(2300, 60, 400_000)).astype("u2")
+    assert flags(frame(noise, "default")) == BITS
+    blank = noise * np.repeat(rng.random(noise.size // 25) < 0.4, 25)
+    assert flags(frame(blank, "default")) == BYTES
+    few = rng.choice(rng.random(9), 400_000).astype("f4")
+    assert flags(frame(few, "default")) == BYTES
+    y, x, radius = np.arange(36)[:, None], np.arange(36), rng.uniform(6, 14, (900, 1, 1))
+    masks = (y - 18) ** 2 + (x - 18) ** 2 < radius**2
+    assert flags(frame(masks, "default")) == BITS
+    assert flags(frame(noise, "small")) == BYTES
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "unit"),
+    [
+        ((6, 400, 30, 30), 1),  # octets: nothing is left over
+        ((6, 331, 37, 37), 1),  # odd numbers: some pixels are
+        ((12, 700, 11, 11), None),
+        ((6, 5, 3, 3), 6),
+        ((1, 900, 33, 33), 1),
+    ],
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_same_frame_in_one_part_or_in_many(compression, dtype, shape, unit, masked):
+    rng = np.random.default_rng(5)
+    chunk = slide(dtype, int(np.prod(shape))).reshape(shape)
+    chunk[::2] //= 2  # channels that differ
+    masks = rng.random(shape[1:]) < 0.7 if masked else None
+    division = divide(shape, chunk.itemsize)
+    if unit and chunk.itemsize > 1:
+        assert division.unit == unit
+    assert shape[0] % division.unit == 0
+    encoder = Encoder(codec_of(compression), division)
+    whole = written(encoder, chunk, shape[0], masks)
+    for parts in range(division.unit, shape[0], division.unit):
+        assert written(encoder, chunk, parts, masks) == whole
+    expected = chunk if masks is None else np.where(masks, chunk, chunk.dtype.type(0))
+    assert numcodecs.Blosc().decode(whole) == expected.tobytes()
+    assert imagecodecs.blosc_decode(whole) == expected.tobytes()
+    again = np.empty_like(chunk)
+    decode(whole, again)
+    np.testing.assert_array_equal(again, expected)
+
+
+def by_bytes(*ways) -> Codec:
+    return Codec("zstd", 1, {"byte": ways})
 
 
 def test_each_plane_is_compressed_in_the_way_that_suits_it():
@@ -81,39 +155,32 @@ def test_each_plane_is_compressed_in_the_way_that_suits_it():
     high = rng.choice(8, low.size, p=[0.6, 0.2, 0.1, 0.04, 0.03, 0.01, 0.01, 0.01])
     chunk = (low.reshape(-1) + 256 * high).astype("u2")
     thorough, quick = zstd(10, 7, 0), zstd(12, 4, 2)
-    alike = [len(frame(chunk, Codec("zstd", 1, [(way, 1.0)]))) for way in (thorough, quick)]
-    both = len(frame(chunk, Codec("zstd", 1, [(thorough, 1.0), (quick, 1.0)])))
+    alike = [len(frame(chunk, by_bytes((way, 1.0)))) for way in (thorough, quick)]
+    both = len(frame(chunk, by_bytes((thorough, 1.0), (quick, 1.0))))
     assert both < min(alike)
 
 
 def test_sample_is_taken_from_all_over_the_chunk():
     """What is blank where the middle of the chunk is does not decide for the rest."""
-    codec = CODECS["default"]
-    assert codec is not None
+    codec = codec_of("default")
     text = np.random.default_rng(4).choice(40, 1 << 20).astype("u1")
     blank = np.zeros(1 << 20, "u1")
     chunk = np.concatenate([text, blank, text])
-    thorough = Codec("zstd", 1, codec.ways[:1])
+    thorough = by_bytes(codec.ways["byte"][0])
     assert len(frame(chunk, "default")) < 1.05 * len(frame(chunk, thorough))
 
 
 def test_quicker_way_is_taken_as_far_as_it_is_tolerated():
     chunk = slide("u2", 100_000)
     slow, quick = (zstd(12, 6, 0), 1.0), zstd(12, 4, 2)
-    sizes = [
-        len(frame(chunk, Codec("zstd", 1, [slow, (quick, tolerated)]))) for tolerated in (1.0, 9.0)
-    ]
-    assert sizes[0] == len(frame(chunk, Codec("zstd", 1, [slow])))
-    assert sizes[1] == len(frame(chunk, Codec("zstd", 1, [(quick, 1.0)]))) > sizes[0]
+    sizes = [len(frame(chunk, by_bytes(slow, (quick, tolerated)))) for tolerated in (1.0, 9.0)]
+    assert sizes[0] == len(frame(chunk, by_bytes(slow)))
+    assert sizes[1] == len(frame(chunk, by_bytes((quick, 1.0)))) > sizes[0]
 
 
 def test_same_chunk_same_frame_whatever_was_encoded_before():
-    codec = CODECS["default"]
-    assert codec is not None
-    first, second = slide("u2", 300_000), slide("u2", 300_001)[1:]
-    encoder = Encoder(codec, 2, first.nbytes)
-    files = [io.BytesIO() for _ in range(3)]
-    for chunk, file in zip((first, second, first), files, strict=True):
-        encoder.write(chunk, file)
-    assert files[0].getvalue() == files[2].getvalue() == frame(first, "default")
-    assert files[1].getvalue() == frame(second, "default")
+    first, second = (slide("u2", n)[-300_000:].reshape(1, -1, 1, 1) for n in (300_000, 300_001))
+    encoder = Encoder(codec_of("default"), divide(first.shape, 2))
+    frames = [written(encoder, chunk, 1) for chunk in (first, second, first)]
+    assert frames[0] == frames[2] == frame(first, "default")
+    assert frames[1] == frame(second, "default")

@@ -175,7 +175,7 @@ def test_log_tells_what_was_done(slide, tmp_path, capfd):
     for pattern in (
         r"slide\.ome\.tif: 3 channels of 120 x 150 pixels, uint16; 3 of them are cut",
         r"\d+ cells, window \d+ x \d+ pixels; 1 chunk of \d+",
-        r"2 threads, at most \d+ MB for pixels",
+        r"2 threads, 1 walk, at most \d+ MB for pixels",
         r"wrote .*/out: \d+\.\d MB in \d+\.\d s",
     ):
         assert re.search(f"^cut_cells: {pattern}$", err, re.MULTILINE), err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellcutter import schedule
+from cellcutter.blosc import divide
 from cellcutter.errors import ImageError, SettingsError
-from cellcutter.gather import Placement, blank_outside, put
+from cellcutter.gather import Placement, Thumbnails, put
 from cellcutter.image import interpret_axes
 from cellcutter.labels import runs
-from cellcutter.plan import Job, Source, make_plan
+from cellcutter.plan import ENOUGH, Job, Source, make_plan, partings_of
 from cellcutter.regions import Grid, grid_for, needed_blocks, touches
 from cellcutter.store import cells_per_chunk
 from cellcutter.windows import Windows, around, grid, overhangs, ranges
@@ -122,15 +124,17 @@ def test_open_buffers_and_orders(case, block, capacity):
     shape, windows = case
     n = len(windows)
     layer = touches(windows, Grid(shape, (block, block), 1, 2))
-    when = schedule.times([layer], n)
+    when = schedule.times(layer, n)
     for order in (np.arange(n), schedule.image_order(layer, when)):
         assert sorted(order.tolist()) == list(range(n))
         groups = schedule.groups_of(order, capacity)
         assert [groups.members(int(groups.group[i]))[groups.slot[i]] for i in range(n)] == list(
             range(n)
         )
-        touched = [{int(groups.group[i]) for i in layer.of(k)} for k in range(len(layer.regions))]
-        steps = [touched[position] for _, position in schedule.steps([layer])]
+        steps = [{int(groups.group[i]) for i in layer.of(k)} for k in range(len(layer.regions))]
+        assert schedule.steps_of_groups(layer, groups).tolist() == [
+            sum(group in touched for touched in steps) for group in range(groups.number)
+        ]
         most = 0
         for k in range(len(steps)):
             before = set().union(*steps[: k + 1])
@@ -187,13 +191,21 @@ def test_windows_are_put_together_from_regions(case, block, dtype):
 @pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8"])
 def test_outside_of_masks_is_zero(dtype):
     rng = np.random.default_rng(0)
-    thumbnails = slides.pixels(rng, (3, 5, 4, 4), dtype)
+    pixels = slides.pixels(rng, (3, 5, 4, 4), dtype)
     if dtype[0] == "f":
-        thumbnails[0, 0] = np.nan
+        pixels[0, 0] = np.nan
+    before = pixels.copy()
     masks = rng.random((5, 4, 4)) < 0.5
-    expected = np.where(masks, thumbnails, thumbnails.dtype.type(0))
-    blank_outside(thumbnails, masks)
-    np.testing.assert_array_equal(slides.bits(thumbnails), slides.bits(expected))
+    expected = slides.bits(np.where(masks, pixels, pixels.dtype.type(0))).reshape(-1)
+    thumbnails = Thumbnails(pixels, masks)
+    assert thumbnails.size == 240
+    for start, stop in [(0, 240), (0, 1), (70, 90), (79, 161), (239, 240), (9, 9)]:
+        memory = np.full(250, 7, expected.dtype)
+        np.testing.assert_array_equal(
+            thumbnails.read(start, stop, memory), expected[start:stop], f"{start} to {stop}"
+        )
+        assert (memory[stop - start :] == 7).all()
+    np.testing.assert_array_equal(slides.bits(pixels), slides.bits(before))
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 1000))
@@ -238,15 +250,30 @@ def test_axes_that_make_no_image(tmp_path, names, lengths):
         interpret_axes(tmp_path, names, lengths)
 
 
-def job(memory: float, *, n=3000, shuffled=False, masked=False, threads=2, block=(256, 256)) -> Job:
+def job(
+    memory: float,
+    *,
+    n=3000,
+    shuffled=False,
+    masked=False,
+    threads=2,
+    block=(256, 256),
+    channels=10,
+    per_chunk=50,
+) -> Job:
     rng = np.random.default_rng(0)
     y, x = np.sort(rng.integers(0, 3000, n)), rng.integers(0, 4000, n)
     if shuffled:
         y = rng.permutation(y)
-    source = Source((3000, 4000), block, 2, (1,) * 10, (1,) * 10, 2 * block[0] * block[1] * 2)
-    labels = Source((3000, 4000), (512, 512), 4, (1,), (1,), 2 * 2**20) if masked else None
     return Job(
-        Windows(y, x, 37), source, labels, np.ones(n, bool), 50, threads, int(memory * 2**20)
+        Windows(y, x, 37),
+        Source((3000, 4000), block, 2, (1,) * channels, 2 * block[0] * block[1] * 2),
+        tuple(range(channels)),
+        divide((channels, per_chunk, 37, 37), 2),
+        per_chunk,
+        threads,
+        int(memory * 2**20),
+        masked=masked,
     )
 
 
@@ -254,20 +281,65 @@ def job(memory: float, *, n=3000, shuffled=False, masked=False, threads=2, block
 @pytest.mark.parametrize("masked", [False, True])
 def test_plans_fit_the_memory_allowed(shuffled, masked):
     for memory in (4000, 400, 100, 40, 20):
-        plan = make_plan(job(memory, shuffled=shuffled, masked=masked))
+        given = job(memory, shuffled=shuffled, masked=masked)
+        plan = make_plan(given)
         assert plan.memory <= memory * 2**20
-        for walk in plan.walks:
-            layers = [plan.image] * bool(walk.planes) + [plan.labels] * walk.labels
-            least = schedule.open_at_once(schedule.times(layers, 3000), walk.groups)
-            assert walk.buffers >= least
+        least = schedule.open_at_once(schedule.times(plan.touches, 3000), plan.groups)
+        assert plan.buffers >= least
+        assert [i for part in plan.parts for i in part] == list(range(10))
+        shapes = plan.groups.capacity, max(map(len, plan.parts)), 37, 37
+        assert plan.buffers * np.prod(shapes) * 2 < plan.memory
     with pytest.raises(SettingsError, match=r"--cache-size: 1 MB found, at least \d+ MB expected"):
         make_plan(job(1, shuffled=shuffled, masked=masked))
 
 
 def test_plan_needs_scratch_only_where_orders_disagree():
     assert make_plan(job(60)).places is None
-    assert make_plan(job(60, shuffled=True)).places is not None
+    assert make_plan(job(60, shuffled=True)).places is None
+    assert make_plan(job(20, shuffled=True)).places is not None
     assert make_plan(job(4000, shuffled=True)).places is None
+
+
+def test_plan_has_more_walks_rather_than_much_memory_or_scratch():
+    """3000 windows in 10 channels: 78 MB; in chunks of 500, whose channels are units."""
+    assert len(make_plan(job(4000, shuffled=True, per_chunk=500)).parts) == 1
+    plan = make_plan(job(60, shuffled=True, per_chunk=500))
+    assert plan.places is None
+    assert len(plan.parts) > 1
+    large = {"n": 24_000, "per_chunk": 500, "shuffled": True}
+    plan = make_plan(job(4000, **large))
+    assert len(plan.parts) > 1
+    assert plan.buffers * 500 * max(map(len, plan.parts)) * 37**2 * 2 <= ENOUGH
+    # where even one channel is more than enough, but allowed
+    plan = make_plan(job(4000, **{**large, "n": 200_000}))
+    assert len(plan.parts) == 10
+    assert plan.places is None
+    assert plan.memory > ENOUGH
+
+
+@pytest.mark.parametrize(
+    ("planes", "unit_cells", "most"),
+    [
+        ((0, 1, 2, 3), 500, 4),
+        ((0, 0, 0, 0), 500, 1),
+        ((0, 0, 1, 1), 500, 2),
+        ((1, 0, 1, 2), 500, 2),
+        ((3, 1, 0, 2), 500, 4),
+        ((0, 1, 2, 3), 50, 2),  # two channels are a unit
+        ((0, 1, 1, 2), 50, 1),
+        ((0, 1, 2, 3), 5, 1),
+    ],
+)
+def test_channels_are_shared_out_by_planes_and_units(planes, unit_cells, most):
+    some = job(60, channels=4, per_chunk=unit_cells)
+    some = replace(some, channels=planes)
+    found = partings_of(some)
+    assert [len(parts) for parts in found] == list(range(1, most + 1))
+    for parts in found:
+        assert [i for part in parts for i in part] == [0, 1, 2, 3]
+        assert all(len(part) % some.division.unit == 0 for part in parts)
+        of_parts = [{planes[i] for i in part} for part in parts]
+        assert len(set().union(*of_parts)) == sum(map(len, of_parts))
 
 
 def test_plan_uses_fewer_threads_rather_than_fail():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ import xarray
 import zarr
 
 import cellcutter
+from cellcutter import plan
 from cellcutter.errors import DestinationError
 from cellcutter.store import Layout, StoreWriter
 from tests import slides
@@ -278,6 +280,47 @@ def test_same_input_and_options_same_bytes(slide, tmp_path, z):
     assert all(each == found[0] for each in found)
 
 
+@pytest.mark.parametrize("compression", ["default", "none"])
+@pytest.mark.parametrize("z", [False, True])
+def test_same_bytes_in_one_walk_in_many_and_by_a_scratch_file(
+    tmp_path, monkeypatch, caplog, compression, z
+):
+    """A window of odd size and an odd number of cells: blocks do not end where channels do."""
+    rng = np.random.default_rng(7)
+    labels, table = slides.cells(rng, (600, 700), 900, largest=9)
+    slide = slides.write(
+        tmp_path,
+        slides.pixels(rng, (6, 600, 700), "u2"),
+        labels.astype("i4"),
+        table.sample(frac=1, random_state=2),
+        image_options={"tile": (128, 128)},
+    )
+    caplog.set_level("INFO", "cellcutter")
+    found = []
+    for i, (enough, cache_size) in enumerate([(10**9, 500), (4 << 20, 500), (1 << 20, 4)]):
+        monkeypatch.setattr(plan, "ENOUGH", enough)
+        (tmp_path / str(i)).mkdir()
+        cellcutter.cut_cells(
+            *slide.paths,
+            tmp_path / str(i) / "out.zarr",
+            window_size=35,
+            cells_per_chunk=211,
+            mask_cells=True,
+            cache_size=cache_size,
+            compression=compression,
+            z=z,
+            p=2,
+        )
+        found.append([files(tmp_path / str(i) / name) for name in ("out.zarr", "out_mask.zarr")])
+    assert found[0] == found[1] == found[2]
+    plans = re.findall(r"threads?, (\d) walks?, at most \d+ MB for pixels(.*)", caplog.text)
+    assert [int(walks) for walks, _ in plans] == [1, 3, 6]
+    assert [bool(scratch) for _, scratch in plans] == [False, False, True]
+    expected, masks = slides.expected(slide.image, slide.labels, slide.table, 35, mask=True)
+    np.testing.assert_array_equal(slides.open_store(tmp_path / "0" / "out.zarr")[:], expected)
+    np.testing.assert_array_equal(slides.open_store(tmp_path / "0" / "out_mask.zarr")[:], masks)
+
+
 def test_zip_holds_what_the_folder_holds(slide, tmp_path):
     cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr", cells_per_chunk=4)
     cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr.zip", cells_per_chunk=4, z=True)
@@ -306,6 +349,20 @@ def test_file_changed_while_it_waits_for_its_turn(tmp_path, damage):
         pytest.raises(DestinationError, match=r"0\.1\.0\.0: .* something else has changed"),
     ):
         write(writer)
+
+
+@pytest.mark.parametrize("compression", ["default", "none"])
+def test_chunk_changed_before_it_is_read_back(tmp_path, compression):
+    layout = Layout((3, 9, 9), 3, np.dtype(bool))
+    masks = np.random.default_rng(0).random(layout.chunks) < 0.5
+    with StoreWriter(tmp_path / "store", layout, {}, compression, rereadable=True) as writer:
+        writer.write(0, masks)
+        again = np.zeros_like(masks)
+        writer.read(0, again)
+        np.testing.assert_array_equal(again, masks)
+        (tmp_path / "store" / "0.0.0").write_bytes(b"short")
+        with pytest.raises(DestinationError, match=r"0\.0\.0: 5 bytes found, \d+ bytes expected"):
+            writer.read(0, again)
 
 
 @pytest.mark.parametrize(

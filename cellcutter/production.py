@@ -1,0 +1,191 @@
+"""What is to be made: windows, where their pixels come from, what the store says of itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellcutter import describe
+from cellcutter.assemble import Channel, Inputs
+from cellcutter.config import Settings
+from cellcutter.image import Image
+from cellcutter.plan import Job, Source
+from cellcutter.store import Layout, cells_per_chunk, check_layout
+from cellcutter.windows import Bools, Windows
+
+
+@dataclass(frozen=True)
+class Masking:
+    """The labels from which masks are cut.
+
+    Parameters
+    ----------
+    labels : Image
+    only : array of shape (n,)
+        The label of each window's cell, of the labels' dtype.
+    present : bool array of shape (n,)
+        Whether the labels hold the cell; where not, `only` means nothing.
+    """
+
+    labels: Image
+    only: NDArray[np.generic]
+    present: Bools
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is cut.
+
+    Parameters
+    ----------
+    kind : str
+        ``cell`` or ``tile``.
+    windows : Windows
+        In the order of the output.
+    ids : int64 array of shape (n,)
+    sources : mapping
+        File names of the inputs.
+    options : mapping
+        What was asked for, as far as it changes the result.
+    status : str array of shape (n,), optional
+        What is the matter with each cell.
+    digest : str, optional
+        SHA-256 of the CellIDs.
+    masking : Masking, optional
+    """
+
+    kind: str
+    windows: Windows
+    ids: NDArray[np.int64]
+    sources: Mapping[str, str | None]
+    options: Mapping[str, object]
+    status: NDArray[np.str_] | None = None
+    digest: str | None = None
+    masking: Masking | None = None
+
+    @property
+    def table(self) -> str:
+        """Name of the table inside the store."""
+        return f"{self.kind}s.csv"
+
+
+@dataclass(frozen=True)
+class Production:
+    """A store about to be made.
+
+    Parameters
+    ----------
+    image : Image
+    channels : list of int
+        Positions, from 0, of the output's channels in the image.
+    names : sequence of str, optional
+        Marker names of the image's channels.
+    subject : Subject
+    settings : Settings
+    """
+
+    image: Image
+    channels: list[int]
+    names: tuple[str, ...] | None
+    subject: Subject
+    settings: Settings
+    started: float = field(default_factory=time.monotonic)
+
+    def layouts(self) -> tuple[Layout, Layout | None]:
+        """Return the layouts of the thumbnails and of the masks.
+
+        Raises
+        ------
+        SettingsError
+            A chunk would be larger than the codec takes.
+        """
+        n, size = len(self.subject.windows), self.subject.windows.size
+        cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
+        per_chunk = cells_per_chunk(
+            cell_nbytes, n, self.settings.per_chunk, self.settings.chunk_nbytes
+        )
+        shape = (len(self.channels), n, size, size)
+        masks = Layout(shape[1:], per_chunk, np.dtype(bool)) if self.subject.masking else None
+        return check_layout(Layout(shape, per_chunk, self.image.dtype)), masks
+
+    def inputs(self) -> Inputs:
+        """Return where the thumbnails come from."""
+        place = {
+            channel: Channel(plane, position)
+            for plane, channels in enumerate(self.image.planes)
+            for position, channel in enumerate(channels)
+        }
+        return Inputs(self.image, [place[channel] for channel in self.channels])
+
+    def mask_inputs(self, masking: Masking) -> Inputs:
+        """Return where the masks come from."""
+        return Inputs(masking.labels, [Channel(0, 0)], masking.only)
+
+    def job(self, layout: Layout) -> Job:
+        """Return what the plan for the thumbnails is made for."""
+        masked = self.subject.masking is not None
+        return self._job(self.inputs(), layout, None, masked=masked)
+
+    def mask_job(self, masking: Masking, layout: Layout) -> Job:
+        """Return what the plan for the masks is made for."""
+        return self._job(self.mask_inputs(masking), layout, masking.present, masked=False)
+
+    def _job(self, inputs: Inputs, layout: Layout, select: Bools | None, *, masked: bool) -> Job:
+        image = inputs.image
+        source = Source(
+            image.shape[1:],
+            image.block_shape,
+            image.dtype.itemsize,
+            tuple(map(len, image.planes)),
+            image.block_nbytes,
+        )
+        return Job(
+            self.subject.windows,
+            source,
+            tuple(channel.plane for channel in inputs.channels),
+            layout.division,
+            layout.per_chunk,
+            self.settings.workers,
+            self.settings.memory,
+            select,
+            masked,
+        )
+
+    def table(self) -> str:
+        """Return the table inside the store: the windows, and for cells what became of them."""
+        subject = self.subject
+        columns = self._columns()
+        if subject.status is None:
+            return describe.csv_text(columns)
+        return describe.csv_text({**columns, "Status": subject.status})
+
+    def metadata(self) -> str:
+        """Return the table of the windows that --save-metadata asks for."""
+        return describe.csv_text(self._columns())
+
+    def _columns(self) -> dict[str, describe.Column]:
+        key = f"{self.subject.kind.capitalize()}ID"
+        return {
+            key: self.subject.ids,
+            **describe.window_columns(self.subject.windows, self.image.shape[1:]),
+        }
+
+    def attributes(self, axes: tuple[str, ...]) -> dict[str, object]:
+        """Return what a store says of itself."""
+        table = {"file": self.subject.table, "rows": len(self.subject.windows)}
+        if self.subject.digest:
+            table["cell_ids_sha256"] = self.subject.digest
+        return describe.attributes(
+            axes=axes,
+            image=self.image,
+            channels=self.channels,
+            names=self.names,
+            window=self.subject.windows.size,
+            sources=self.subject.sources,
+            options=self.subject.options,
+            table=table,
+        )
