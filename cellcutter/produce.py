@@ -147,11 +147,12 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
             cuttings.append(Cutting(mask_plan, mask_job, inputs, mask_writer.write, folder))
         sink = _masked(writer, mask_writer) if mask_writer else writer.write
         cuttings.append(Cutting(plan, job, production.inputs(), sink, folder))
+        counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
+        for cutting in cuttings[:-1]:
+            cutting.run(counter.add)
         # the table is written while threads decode and encode
         table = stack.enter_context(ThreadPoolExecutor(1)).submit(production.table)
-        counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
-        for cutting in cuttings:
-            cutting.run(counter.add)
+        cuttings[-1].run(counter.add)
         if target.metadata:
             stages[target.metadata].new.write_text(production.metadata(), encoding="utf-8")
         for name, each in ((target.masks, mask_writer), (target.destination, writer)):
