@@ -21,9 +21,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from cellcutter.blosc import Codec, Encoder, Frame, divide
+from cellcutter.blosc import HEADER, Encoder, Frame, divide
+from cellcutter.codec import CODECS, Codec
 from cellcutter.gather import Thumbnails
-from cellcutter.store import CODECS
 
 Content = bytes | bytearray | memoryview
 KIB = 1024
@@ -39,7 +39,6 @@ BLOSC = [
     ("zstd", 5, 1, 2048 * KIB),
     ("zlib", 1, 1, 1024 * KIB),
 ]
-SHUFFLES = {1: "byte", 2: "bit"}
 ROUNDS = 3
 Pixels = NDArray[np.generic]
 
@@ -83,22 +82,31 @@ def blosc(name: str, level: int, shuffle: int, blocksize: int) -> Callable[[Pixe
     return encode
 
 
+def shuffle_of(encoded: Content) -> str:
+    """Return how a frame is shuffled; one of 8 bits is not by bytes."""
+    flags = HEADER.unpack_from(encoded)[2]
+    return "bit" if flags & 4 else "byte" if flags & 1 else "none"
+
+
 def rows(pixels: Pixels) -> list[str]:
     """Measure all codecs on an array of thumbnails; return rows of a table."""
-    ways = {f"`{name}` | byte | 2048 KiB": ours(codec) for name, codec in CODECS.items() if codec}
+    block = (
+        f"{divide(pixels.shape, pixels.dtype.itemsize).per_block * pixels.dtype.itemsize // KIB}"
+    )
+    ways = {(f"`{name}`", f"{block} KiB"): ours(codec) for name, codec in CODECS.items() if codec}
     for name, level, shuffle, blocksize in BLOSC:
         block = f"{blocksize // KIB} KiB" if blocksize else "automatic"
-        way = blosc(name, level, shuffle, blocksize)
-        ways[f"{name} {level} | {SHUFFLES[shuffle]} | {block}"] = way
+        ways[f"{name} {level}, {shuffle}", block] = blosc(name, level, shuffle, blocksize)
     memory = np.empty(pixels.nbytes, np.uint8)
     found = []
-    for what, encode in ways.items():
+    for (name, block), encode in ways.items():
         encoded = bytes(encode(pixels))
         seconds = (
             best(partial(encode, pixels)),
             best(partial(imagecodecs.blosc_decode, encoded, numthreads=1, out=memory.data)),
         )
         speeds = [pixels.nbytes / each / 1e6 for each in seconds]
+        what = f"{name.split(',')[0]} | {shuffle_of(encoded)} | {block}"
         ratio = pixels.nbytes / len(encoded)
         found.append(f"| {what} | {ratio:.2f} | {speeds[0]:.0f} | {speeds[1]:.0f} |")
     return found

@@ -32,8 +32,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from cellcutter.blosc import Encoder, Frame, divide
+from cellcutter.codec import CODECS
 from cellcutter.gather import Thumbnails
-from cellcutter.store import CODECS
 
 Task = Callable[[], object]
 

@@ -11,8 +11,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -104,15 +104,15 @@ class Cutting:
         """Cut; call `advance` after each step, in any thread."""
         plan, job = self._plan, self._job
         steps = steps_of_groups(plan.touches, plan.groups)
-        most = plan.buffers * plan.groups.capacity * job.cell_nbytes(max(map(len, plan.parts)))
-        memory = np.empty(most, np.uint8)
-        scratch = None if plan.places is None else ScratchFile(self._folder, plan.places)
-        with scratch or nullcontext():
+        if plan.places is None:
+            channels = max(map(len, plan.parts))
+            memory = np.empty(plan.buffers * plan.groups.capacity * job.cell_nbytes(channels), "u1")
             for part in plan.parts:
-                if scratch is None:
-                    self._straight(part, steps, memory, advance)
-                    continue
-                self._to_scratch(part, steps, memory, scratch, advance)
+                self._straight(part, steps, memory, advance)
+            return
+        with ScratchFile(self._folder, plan.places) as scratch:
+            for part in plan.parts:
+                self._to_scratch(part, steps, scratch, advance)
                 self._from_scratch(part, scratch, advance)
 
     def _planes(self, part: range) -> set[int]:
@@ -121,7 +121,10 @@ class Cutting:
     def _straight(
         self, part: range, steps: Ints, memory: NDArray[np.uint8], advance: Advance
     ) -> None:
-        buffers = self._buffers(memory, (len(part), self._plan.groups.capacity))
+        size, plan = self._job.windows.size, self._plan
+        shape = plan.buffers, len(part), plan.groups.capacity, size, size
+        dtype = self._inputs.dtype
+        buffers = memory[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
         targets = [buffers[:, i] for i in range(len(part))]
 
         def emit(group: int, buffer: int) -> None:
@@ -129,17 +132,11 @@ class Cutting:
 
         self._walk(part, targets, steps, emit, advance)
 
-    def _to_scratch(
-        self,
-        part: range,
-        steps: Ints,
-        memory: NDArray[np.uint8],
-        scratch: ScratchFile,
-        advance: Advance,
-    ) -> None:
+    def _to_scratch(self, part: range, steps: Ints, scratch: ScratchFile, advance: Advance) -> None:
         """Walk with buffers that are written, cell by cell, to the scratch file."""
-        groups = self._plan.groups
-        buffers = self._buffers(memory, (groups.capacity, len(part)))
+        groups, size = self._plan.groups, self._job.windows.size
+        shape = self._plan.buffers, groups.capacity, len(part), size, size
+        buffers = np.empty(shape, self._inputs.dtype)
         targets = [buffers[:, :, i] for i in range(len(part))]
 
         def emit(group: int, buffer: int) -> None:
@@ -166,13 +163,6 @@ class Cutting:
                 pass
         finally:
             pool.shutdown(cancel_futures=True)
-
-    def _buffers(self, memory: NDArray[np.uint8], shape: tuple[int, int]) -> Pixels:
-        """Return memory as buffers of some shape, then (size, size)."""
-        size = self._job.windows.size
-        whole = (self._plan.buffers, *shape, size, size)
-        nbytes = int(np.prod(whole)) * self._inputs.dtype.itemsize
-        return memory[:nbytes].view(self._inputs.dtype).reshape(whole)
 
     def _walk(
         self,

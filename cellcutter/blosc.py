@@ -1,12 +1,9 @@
-"""A chunk as a Blosc frame, each plane of it compressed in the way that suits it.
+"""A chunk as a Blosc frame, written in one part or in many.
 
 The format is that of Blosc 1, shuffled and split
-(https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst). Shuffled by bytes, a block
-holds one compressed stream for the lowest bytes of its pixels, one for the next higher ones, and so
-on; shuffled by bits, each stream holds eight planes of bits instead. Blosc's own encoder treats all
-streams alike. But the low bits of pixels are mostly noise, which hardly becomes smaller whatever is
-done to it; the high bits are nearly constant. So the shuffle is chosen for each chunk and the way
-of compressing for each plane, by what they make of samples.
+(https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst): a block holds a compressed
+stream for each plane of its pixels. Blosc's own encoder treats all of them alike; here each is
+compressed in the way that suits it (see `codec.py`).
 
 Invariant: the same chunk makes the same frame, in however many parts it is written.
 """
@@ -14,110 +11,28 @@ Invariant: the same chunk makes the same frame, in however many parts it is writ
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
+from cellcutter.codec import BLOCK_NBYTES, OCTET, Codec, Compressors, Shuffle
 from cellcutter.gather import Thumbnails, Unsigned
 
-Stream = memoryview
-Way = Callable[[Stream], bytes]
-Shuffle = Literal["byte", "bit"]
-
-BLOCK_NBYTES = 2 << 20
-# A frame's header, and the largest content that Blosc 1 takes (BLOSC_MAX_BUFFERSIZE).
+# A frame's header, and the largest frame that readers take: they count in 32 bits with a sign.
 HEADER = struct.Struct("<BBBBIII")
-LARGEST = 2**31 - 1 - HEADER.size
+LARGEST = 2**31 - 1
+LEAST_NBYTES = 256 << 10  # of a unit, where a chunk has several
 _LENGTH = struct.Struct("<i")
 _VERSION = 2  # of the format, and 1 of each compressor's
 _BYTES, _BITS, _NOT_SPLIT = 0x01, 0x04, 0x10
 _LEAST_SPLIT = 128  # pixels: smaller blocks are not split (MIN_BUFFERSIZE)
-LEAST_NBYTES = 256 << 10  # of a part of a chunk, where there may be several
-_OCTET = 8  # pixels: bits of other numbers are not shuffled
 _PIECES = 8  # of a sample
-_BITS_TOLERATED = 1.05  # by bits, pixels of several bytes are encoded twice as fast
 _SAMPLES = 32 << 10, 8 << 10  # pixels to choose the shuffle by, and the ways
-
-
-@dataclass(frozen=True)
-class Codec:
-    """How a chunk is compressed.
-
-    Parameters
-    ----------
-    name : str
-        Blosc's name of the compressor, ``zstd`` or ``lz4``.
-    level : int
-        Blosc's level that comes nearest, for programs that write to the store.
-    ways : mapping of "byte" or "bit" to a sequence of (maker, tolerated)
-        For each shuffle that may be chosen ("byte" is always there), from the slowest to the
-        quickest: what makes a compressor of its own, for one thread, and how many times as large
-        as the smallest it may make a sample to be taken.
-    """
-
-    name: str
-    level: int
-    ways: Mapping[Shuffle, Sequence[tuple[Callable[[], Way], float]]]
-
-    @property
-    def flags(self) -> int:
-        """The compressor's number in a frame's header."""
-        return {"lz4": 1, "zstd": 4}[self.name] << 5
-
-    def config(self) -> dict[str, str | int]:
-        """Return the parameters of ``numcodecs.Blosc``."""
-        return {
-            "cname": self.name,
-            "clevel": self.level,
-            "shuffle": 2 if "bit" in self.ways else 1,
-            "blocksize": BLOCK_NBYTES,
-        }
-
-
-def zstd(hash_log: int, min_match: int, step: int) -> Callable[[], Way]:
-    """Return a maker of zstd compressors that look for the latest repetition only.
-
-    Parameters
-    ----------
-    hash_log : int
-        Entries of the table of what was seen, as a power of two.
-    min_match : int
-        Shortest repetition in bytes, 4 to 7.
-    step : int
-        0 to look at every second byte, and to store what does not repeat by its frequencies;
-        else it is stored as it is, and the bytes looked at are ``step + 1`` apart or more
-        (https://facebook.github.io/zstd/zstd_manual.html, ZSTD_c_targetLength).
-    """
-    parameters = zstandard.ZstdCompressionParameters(
-        strategy=zstandard.STRATEGY_FAST,
-        window_log=20,
-        hash_log=hash_log,
-        min_match=min_match,
-        target_length=step,
-        write_content_size=True,
-    )
-    return lambda: zstandard.ZstdCompressor(compression_params=parameters).compress
-
-
-def lz4(acceleration: int) -> Callable[[], Way]:
-    """Return a maker of LZ4 compressors."""
-
-    def compress(stream: Stream) -> bytes:
-        return bytes(
-            imagecodecs.lz4_encode(
-                stream,  # type: ignore[arg-type]  # any buffer will do
-                level=acceleration,
-                header=False,
-            )
-        )
-
-    return lambda: compress
 
 
 @dataclass(frozen=True)
@@ -157,6 +72,12 @@ class Division:
         """Blocks of the chunk."""
         return -(-self.pixels // self.per_block)
 
+    @property
+    def frame_nbytes(self) -> int:
+        """Bytes of a frame in which nothing could be made smaller."""
+        index = self.blocks * _LENGTH.size * (1 + self.itemsize)
+        return HEADER.size + index + self.pixels * self.itemsize
+
 
 def divide(shape: Sequence[int], itemsize: int) -> Division:
     """Divide a chunk into blocks of at most 2 MiB; the unit has at least 256 KiB if possible.
@@ -175,17 +96,21 @@ def divide(shape: Sequence[int], itemsize: int) -> Division:
     pixels = unit * per_channel
     per_unit = -(-pixels * itemsize // BLOCK_NBYTES)
     per_block = pixels // per_unit
-    per_block -= per_block % _OCTET if per_block > _OCTET else 0
+    per_block -= per_block % OCTET if per_block > OCTET else 0
     return Division(channels, per_channel, itemsize, unit, per_unit, per_block)
 
 
-def encoder_nbytes(division: Division, *, masked: bool) -> int:
-    """Return the memory of an encoder: a block shuffled and half done, a stream, one compressed.
+def encoder_nbytes(division: Division) -> int:
+    """Return the memory of an encoder: a block as read, shuffled and half done, and two streams.
 
-    With masks there is another block. What compressors need beside is not counted: their tables
-    and copies, about 4 MB in all.
+    What compressors need beside is not counted: their tables and copies, about 4 MB in all.
     """
-    return division.per_block * ((3 if masked else 2) * division.itemsize + 2)
+    return division.per_block * (3 * division.itemsize + 2)
+
+
+def decoder_nbytes(division: Division) -> int:
+    """Return the memory of :func:`decode` for a frame that is in memory: two blocks."""
+    return division.per_block * 2 * division.itemsize
 
 
 def decode(frame: bytes, out: NDArray[np.generic]) -> None:
@@ -250,13 +175,8 @@ class Encoder:
     def __init__(self, codec: Codec, division: Division) -> None:
         self._codec = codec
         self._division = division
-        self._ways = {
-            shuffle: [(make(), tolerated) for make, tolerated in ways]
-            for shuffle, ways in codec.ways.items()
-        }
-        self._read, self._shuffled = (
-            np.empty(division.per_block, f"u{division.itemsize}") for _ in range(2)
-        )
+        self._compressors = Compressors(codec, division.itemsize, division.per_block)
+        self._read = np.empty(division.per_block, f"u{division.itemsize}")
 
     def append(self, frame: Frame, part: Thumbnails, file: BinaryIO) -> None:
         """Write the next channels of a frame.
@@ -290,15 +210,14 @@ class Encoder:
             file.write(self._header(frame))
 
     def _write_block(self, frame: Frame, pixels: _Pixels, block: range, file: BinaryIO) -> None:
-        ways = self._ways[frame.shuffle]
-        streams = self._streams(
+        streams = self._compressors.planes(
             pixels.read(block.start, block.stop, self._read),
             frame.shuffle,
             split=self._split and len(block) == self._division.per_block,
         )
         frame.starts.append(frame.end)
         for stream, way in zip(streams, frame.ways, strict=False):
-            content = ways[way][0](stream)
+            content = self._compressors.compress(stream, frame.shuffle, way)
             stored = content if len(content) < len(stream) else stream
             file.write(_LENGTH.pack(len(stored)))
             file.write(stored)
@@ -327,35 +246,16 @@ class Encoder:
         )
         return header + np.array(frame.starts, "<i4").tobytes()
 
-    def _streams(self, block: Unsigned, shuffle: Shuffle, *, split: bool) -> list[Stream]:
-        """Return the planes of a block from the lowest up, or all of them as one."""
-        itemsize = self._division.itemsize
-        shuffled = self._shuffled[: len(block)]
-        planes = shuffled.view(np.uint8).reshape(itemsize, len(block))
-        if shuffle == "bit" and len(block) % _OCTET == 0:
-            imagecodecs.bitshuffle_encode(block, blocksize=len(block), out=shuffled)
-        elif shuffle == "bit" or itemsize == 1:
-            shuffled[:] = block
-        else:
-            for number, plane in enumerate(planes):
-                np.right_shift(block, 8 * number, out=plane, casting="unsafe")
-        return [stream.data for stream in (planes if split else planes.reshape(1, -1))]
-
     def _choose(self, frame: Frame, pixels: _Pixels, start: int) -> None:
-        """Choose the ways for the blocks of a unit that starts somewhere, and once the shuffle.
-
-        The shuffle is the one that makes a sample smaller, or the quicker one if that will do.
-        """
+        """Choose the ways for the blocks of a unit that starts somewhere, and once the shuffle."""
         unit = range(start, start + self._division.per_unit * self._division.per_block)
-        if not frame.starts and "bit" in self._ways:
+        if not frame.starts and self._compressors.shuffles > 1:
             sample = self._sample(pixels, unit, _SAMPLES[0])
-            sizes = {shuffle: self._try(shuffle, sample)[1] for shuffle in self._ways}
-            tolerated = _BITS_TOLERATED if self._division.itemsize > 1 else 1.0
-            frame.shuffle = "bit" if sizes["bit"] <= tolerated * sizes["byte"] else "byte"
-        if len(self._ways[frame.shuffle]) == 1:
-            frame.ways = [0] * self._division.itemsize
-        else:
-            frame.ways = self._try(frame.shuffle, self._sample(pixels, unit, _SAMPLES[1]))[0]
+            frame.shuffle = self._compressors.choose_shuffle(sample)
+        frame.ways = [0] * self._division.itemsize
+        if self._compressors.ways(frame.shuffle) > 1:
+            sample = self._sample(pixels, unit, _SAMPLES[1])
+            frame.ways = self._compressors.choose_ways(frame.shuffle, sample)
 
     def _sample(self, pixels: _Pixels, unit: range, size: int) -> Unsigned:
         """Return pixels from all over a unit, or a block where that is not larger."""
@@ -368,23 +268,3 @@ class Encoder:
         for piece, start in zip(sample.reshape(_PIECES, length), starts, strict=True):
             piece[:] = pixels.read(start, start + length, self._read)
         return sample
-
-    def _try(self, shuffle: Shuffle, sample: Unsigned) -> tuple[list[int], int]:
-        """Return the way that suits each plane of a sample, and the bytes that they make of it.
-
-        Planes of bits are so long in a chunk that each has frequencies of its own, so each is
-        compressed by itself.
-        """
-        ways = self._ways[shuffle]
-        chosen, total = [], 0
-        for plane in self._streams(sample, shuffle, split=True):
-            parts = [plane]
-            if shuffle == "bit" and len(plane) % _OCTET == 0:
-                step = len(plane) // _OCTET
-                parts = [plane[i : i + step] for i in range(0, len(plane), step)]
-            sizes = [sum(len(way(part)) for part in parts) for way, _ in ways]
-            limits = [tolerated * min(sizes) for _, tolerated in ways]
-            good = [i for i, size in enumerate(sizes) if size <= limits[i]]
-            chosen.append(good[-1])
-            total += sizes[good[-1]]
-        return chosen, total

@@ -21,11 +21,11 @@ from cellcutter.config import Settings, check_window
 from cellcutter.errors import ImageError, SettingsError, TableError
 from cellcutter.image import Image
 from cellcutter.labels import check_labels, survey
+from cellcutter.layout import numeric
 from cellcutter.markers import positions, read_markers
 from cellcutter.produce import CutResult, Progress, Target, produce
 from cellcutter.production import Masking, Production, Subject
 from cellcutter.sources import open_image
-from cellcutter.store import numeric
 from cellcutter.windows import Bools, around, grid
 
 if TYPE_CHECKING:

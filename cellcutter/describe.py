@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from cellcutter.version import __version__
 from cellcutter.windows import Windows, overhangs
 
 Column = NDArray[np.generic]
+_ROWS = 10_000  # of a table that are text at one time
 
 
 def attributes(
@@ -77,7 +77,10 @@ def window_columns(windows: Windows, image_shape: tuple[int, int]) -> dict[str, 
     }
 
 
-def csv_text(columns: Mapping[str, Column]) -> str:
-    """Return columns of numbers, truth values or plain words, each of shape (n,), as CSV."""
-    rows = zip(*(map(str, column.tolist()) for column in columns.values()), strict=True)
-    return "\n".join(map(",".join, chain([tuple(columns)], rows))) + "\n"
+def csv_text(columns: Mapping[str, Column]) -> Iterator[str]:
+    """Yield columns of numbers, truth values or plain words, each of shape (n,), as CSV."""
+    yield ",".join(columns) + "\n"
+    line = ",".join(["%s"] * len(columns)) + "\n"
+    for start in range(0, len(next(iter(columns.values()))), _ROWS):
+        part = (column[start : start + _ROWS].tolist() for column in columns.values())
+        yield "".join(map(line.__mod__, zip(*part, strict=True)))

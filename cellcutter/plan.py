@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
-from cellcutter.blosc import Division, encoder_nbytes
+from cellcutter.blosc import Division, decoder_nbytes, divide, encoder_nbytes
 from cellcutter.errors import SettingsError
 from cellcutter.regions import Touches, grid_for, touches
 from cellcutter.schedule import (
@@ -37,8 +38,8 @@ REGION_SIZES = ((256, 4, 1 << 20), (128, 2, 1 << 19), (64, 1, 1 << 18), (1, 0, 1
 SCRATCH_BUFFERS = (64 * MB, 8 * MB, MB, MB // 8, 1)
 # A batch of windows that is copied should stay in a processor's own cache.
 BATCH_NBYTES = 768 * 1024
-# More than this is not taken for buffers where more walks do with less: memory not used before is
-# dear, another walk is not.
+# More than this, and a buffer for each thread, is not taken where more walks do with less: memory
+# not used before is dear, another walk is not.
 ENOUGH = 384 * MB
 
 
@@ -104,9 +105,10 @@ class Job:
 
     @property
     def mask_nbytes(self) -> int:
-        """Memory for the masks of a chunk: as stored, as read, and as wide as pixels."""
-        pixels = self.cells_per_chunk * self.windows.size**2
-        return pixels * (2 + self.division.itemsize) if self.masked else 0
+        """Memory for the masks of a chunk: as stored, decoded, and as wide as pixels."""
+        shape = self.cells_per_chunk, self.windows.size, self.windows.size
+        stored_and_decoded = 2 * prod(shape) + decoder_nbytes(divide(shape, 1))
+        return stored_and_decoded + prod(shape) * self.division.itemsize if self.masked else 0
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _candidates(job: Job) -> Iterator[Plan]:
         for visit in visits:
             for parts in partings:
                 plan = _direct(visit, threads, parts)
-                if plan.buffers * _buffer_nbytes(job, plan) <= ENOUGH:
+                if (plan.buffers - threads) * _buffer_nbytes(job, plan) <= ENOUGH:
                     yield plan
         for visit in visits:
             yield _direct(visit, threads, partings[-1])
@@ -245,7 +247,7 @@ def _direct(visit: _Visit, threads: int, parts: tuple[range, ...]) -> Plan:
     job = visit.job
     groups, least = visit.chunks
     nbytes = job.cells_per_chunk * job.cell_nbytes(max(map(len, parts)))
-    encoding = encoder_nbytes(job.division, masked=job.masked) + job.mask_nbytes
+    encoding = encoder_nbytes(job.division) + job.mask_nbytes
     workers = threads * (visit.worker_nbytes(threads) + encoding)
     affordable = (job.memory - workers) // nbytes
     buffers = max(least, min(least + threads + 1, groups.number, affordable))
@@ -268,10 +270,9 @@ def _through_scratch(visit: _Visit, threads: int, parts: tuple[range, ...]) -> I
     places = scratch_places(order, job.cells_per_chunk)
     cell_nbytes = job.cell_nbytes(max(map(len, parts)))
     reading = threads * visit.worker_nbytes(threads)
-    chunks = 2 * job.cells_per_chunk * cell_nbytes  # as it is in the file, and in order
-    encoding = threads * (
-        chunks + encoder_nbytes(job.division, masked=job.masked) + job.mask_nbytes
-    )
+    # a chunk as it is in the file, and in order, and a channel of it on the way
+    chunks = job.cells_per_chunk * (2 * cell_nbytes + job.cell_nbytes(1))
+    encoding = threads * (chunks + encoder_nbytes(job.division) + job.mask_nbytes)
     for nbytes in SCRATCH_BUFFERS:
         capacity = max(1, min(len(order), nbytes // cell_nbytes))
         groups = groups_of(by_place(order, capacity, places), capacity)

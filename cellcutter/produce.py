@@ -20,9 +20,10 @@ from cellcutter import publish
 from cellcutter.assemble import Cutting, Sink
 from cellcutter.config import MB, Settings
 from cellcutter.gather import Pixels
+from cellcutter.layout import Layout
 from cellcutter.plan import Plan, make_plan
 from cellcutter.production import Production
-from cellcutter.store import Layout, StoreWriter
+from cellcutter.store import StoreWriter
 
 Progress = Callable[[str, int, int], None]
 log = logging.getLogger("cellcutter")
@@ -150,15 +151,22 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
         for cutting in cuttings[:-1]:
             cutting.run(counter.add)
-        # the table is written while threads decode and encode
-        table = stack.enter_context(ThreadPoolExecutor(1)).submit(production.table)
+        made = {target.masks: mask_writer, target.destination: writer}
+        writers = {name: writer for name, writer in made.items() if name and writer}
+
+        def write_tables() -> None:
+            for writer in writers.values():
+                writer.write_file(production.subject.table, production.table())
+            if target.metadata:
+                with stages[target.metadata].new.open("w", encoding="utf-8", newline="") as file:
+                    file.writelines(production.metadata())
+
+        # tables are written while threads decode and encode
+        tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
         cuttings[-1].run(counter.add)
-        if target.metadata:
-            stages[target.metadata].new.write_text(production.metadata(), encoding="utf-8")
-        for name, each in ((target.masks, mask_writer), (target.destination, writer)):
-            if name and each:
-                made = each.finish(table.result(), production.subject.table)
-                made.rename(stages[name].new)
+        tables.result()
+        for name, each in writers.items():
+            each.finish().rename(stages[name].new)
         for name in target.names:
             stages[name].publish()
     seconds = time.monotonic() - production.started

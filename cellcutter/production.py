@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +13,8 @@ from cellcutter import describe
 from cellcutter.assemble import Channel, Inputs
 from cellcutter.config import Settings
 from cellcutter.image import Image
+from cellcutter.layout import Layout, cells_per_chunk, check_layout
 from cellcutter.plan import Job, Source
-from cellcutter.store import Layout, cells_per_chunk, check_layout
 from cellcutter.windows import Bools, Windows
 
 
@@ -155,7 +155,7 @@ class Production:
             masked,
         )
 
-    def table(self) -> str:
+    def table(self) -> Iterator[str]:
         """Return the table inside the store: the windows, and for cells what became of them."""
         subject = self.subject
         columns = self._columns()
@@ -163,7 +163,7 @@ class Production:
             return describe.csv_text(columns)
         return describe.csv_text({**columns, "Status": subject.status})
 
-    def metadata(self) -> str:
+    def metadata(self) -> Iterator[str]:
         """Return the table of the windows that --save-metadata asks for."""
         return describe.csv_text(self._columns())
 

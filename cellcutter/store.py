@@ -1,9 +1,9 @@
 """One Zarr array on disk: metadata, chunks, attributes. The only writer that knows zarr.
 
-Invariant: a chunk is one file, written whole and once. The layout is Zarr format 2
-(https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html): chunk (0, i, 0, 0) is the file
-``0.i.0.0`` and holds all channels of cells ``[i * n, (i + 1) * n)``, the last one filled up with
-zeros.
+Invariant: a chunk is one file, written from its beginning to its end, which counts when it is
+whole. The layout is Zarr format 2 (https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html): chunk
+(0, i, 0, 0) is the file ``0.i.0.0`` and holds all channels of cells ``[i * n, (i + 1) * n)``, the
+last one filled up with zeros.
 """
 
 from __future__ import annotations
@@ -12,82 +12,26 @@ import os
 import shutil
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numcodecs
 import numpy as np
 import zarr
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from zarr.storage import ZipStore
 
-from cellcutter.blosc import LARGEST, Codec, Division, Encoder, Frame, decode, divide, lz4, zstd
-from cellcutter.errors import DestinationError, SettingsError
+from cellcutter.blosc import Division, Encoder, Frame, decode
+from cellcutter.codec import CODECS
+from cellcutter.errors import DestinationError
 from cellcutter.gather import Thumbnails
+from cellcutter.layout import Layout
 
-# All are Blosc as numcodecs registers it, read by zarr-python 2 and 3 as they are.
-# docs/performance.md has the measurements that these were chosen by.
-CODECS: dict[str, Codec | None] = {
-    "default": Codec(
-        "zstd",
-        1,
-        {
-            "byte": [(zstd(6, 7, 0), 1.0), (zstd(6, 7, 2), 1.1)],
-            "bit": [(zstd(6, 7, 0), 1.0), (zstd(6, 7, 2), 1.05)],
-        },
-    ),
-    "fast": Codec("lz4", 5, {"byte": [(lz4(5), 1.0)], "bit": [(lz4(5), 1.0)]}),
-    "small": Codec("zstd", 2, {"byte": [(zstd(17, 4, 0), 1.0), (zstd(10, 7, 0), 1.0)]}),
-    "none": None,
-}
 _COPIED_NBYTES = 1 << 20
 _CHANGED = "{}: {} found, {} expected; something else has changed the store while it was written"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Shape and type of an array whose first or second axis is chunked.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (channels, cells, size, size), or (cells, size, size) for masks.
-    per_chunk : int
-        Cells in a chunk.
-    dtype : numpy.dtype
-    """
-
-    shape: tuple[int, ...]
-    per_chunk: int
-    dtype: np.dtype[np.generic]
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Shape of a chunk."""
-        return (*self.shape[:-3], self.per_chunk, *self.shape[-2:])
-
-    @property
-    def number(self) -> int:
-        """Number of chunks."""
-        return -(-self.shape[-3] // self.per_chunk)
-
-    @property
-    def chunk_nbytes(self) -> int:
-        """Bytes of a chunk before it is compressed."""
-        return int(np.prod(self.chunks)) * self.dtype.itemsize
-
-    @property
-    def division(self) -> Division:
-        """How a chunk is divided into blocks."""
-        return divide(self.chunks, self.dtype.itemsize)
-
-    def key(self, index: int) -> str:
-        """Name of the file of a chunk."""
-        return ".".join(["0"] * (len(self.shape) - 3) + [str(index), "0", "0"])
 
 
 class StoreWriter:
@@ -127,6 +71,7 @@ class StoreWriter:
         self._division = layout.division
         self._frames: dict[int, Frame] = {}
         self._sizes: dict[int, int] = {}
+        self._files: list[str] = []
         self._memory = threading.local()
         # In a thread that is waited for whatever happens: zarr writes in one of its own, which goes
         # on while the signal that stops the program is an exception here already.
@@ -219,22 +164,28 @@ class StoreWriter:
         else:
             decode(content, out)
 
-    def finish(self, table: str, name: str) -> Path:
-        """Add a table of some name, make sure that all is there, and return what was made.
+    def write_file(self, name: str, pieces: Iterable[str]) -> None:
+        """Write a text file beside the chunks; it is the last member of an archive."""
+        with (self._folder / name).open("w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+        self._files.append(name)
+
+    def finish(self) -> Path:
+        """Make sure that all is there, and return what was made.
 
         Raises
         ------
         DestinationError
             A chunk is missing or has another size than it was written with.
         """
-        (self._folder / name).write_text(table, encoding="utf-8")
         if self._archive is None:
             sizes = {file.name: file.stat().st_size for file in self._folder.iterdir()}
             self._check_sizes(self._folder, sizes)
             self._check_array(self._folder, self._folder)
             return self._folder
         self._move_chunks()
-        self._move(self._folder / name)
+        for name in self._files:
+            self._move(self._folder / name)
         self._archive.close()
         made = Path(str(self._archive.filename))
         with zipfile.ZipFile(made) as archive:
@@ -322,39 +273,6 @@ class Copier:
         frame.end = frame.channels * division.per_channel * division.itemsize
 
 
-def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_nbytes: int) -> int:
-    """Return how many cells make a chunk: at least one, at most all.
-
-    Parameters
-    ----------
-    cell_nbytes : int
-        Bytes of one cell in all channels.
-    cells : int
-        All cells.
-    per_chunk : int, optional
-        What is asked for.
-    chunk_nbytes : int
-        Bytes that a chunk should have where `per_chunk` is not given.
-    """
-    return max(1, min(per_chunk or chunk_nbytes // cell_nbytes, cells))
-
-
-def check_layout(layout: Layout) -> Layout:
-    """Return a layout that the codec can store.
-
-    Raises
-    ------
-    SettingsError
-        A chunk would be larger than the codec takes.
-    """
-    if layout.chunk_nbytes > LARGEST:
-        raise SettingsError(
-            f"--chunk-size: chunks of {layout.chunk_nbytes} bytes found ({layout.per_chunk} "
-            f"windows each), at most {LARGEST} expected"
-        )
-    return layout
-
-
 def is_store(path: Path) -> bool:
     """Tell whether a folder or a zip file holds a Zarr array or group."""
     names = {".zarray", ".zgroup", "zarr.json"}
@@ -364,9 +282,3 @@ def is_store(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return not names.isdisjoint(archive.namelist())
     return False
-
-
-def numeric(dtype: DTypeLike) -> bool:
-    """Tell whether the store takes a dtype: integers and floats of 1 to 8 bytes."""
-    kind = np.dtype(dtype)
-    return kind.kind in "iuf" and kind.itemsize in (1, 2, 4, 8)

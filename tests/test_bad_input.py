@@ -17,7 +17,7 @@ import pytest
 import tifffile
 import zarr
 
-from cellcutter import cells, cli
+from cellcutter import cli, table
 from cellcutter.cells import read_cells
 from cellcutter.errors import TableError
 from tests import slides
@@ -162,6 +162,7 @@ for column in ("CellID", "Y_centroid", "X_centroid"):
         "an accent": "\N{LATIN SMALL LETTER E WITH ACUTE}",
         "a comma for a point": '"1,5"',
         "more digits than a number has": "1" * 80,
+        "more spaces than a number has": " " * 80 + "1",
     }.items():
         case(
             f"{what} in {column}",
@@ -264,6 +265,26 @@ case(
     "a quote without an end",
     r"cells\.csv: .* found, a CSV file in UTF-8 expected",
     lambda c: c.slide.table_path.write_text(c.slide.table_path.read_text() + '"1,2,3\n'),
+)
+case(
+    "a quote without an end in the last column",
+    r"cells\.csv: unexpected end of data found, a CSV file in UTF-8 expected",
+    lambda c: c.slide.table_path.write_text(
+        c.slide.table.assign(note="x").to_csv(index=False).replace("x", '"open', 1)
+    ),
+)
+case(
+    "a short row below a header with spaces",
+    r"cells\.csv: 1 columns in row 4 found, 3 expected as in the header",
+    lambda c: (
+        c.row(3, CellID="1", X_centroid="2"),
+        c.slide.table_path.write_text(
+            "\n".join(
+                {0: line.replace(",", " , "), 2: line + "\n  ", 4: "7"}.get(i, line)
+                for i, line in enumerate(c.slide.table_path.read_text().splitlines())
+            )
+        ),
+    ),
 )
 case(
     "table in UTF-16",
@@ -650,7 +671,7 @@ def test_verbose_shows_the_traceback(tmp_path):
     assert "Traceback" in found.stderr
 
 
-MISSING = ["", "NA", "nan", "NaN", "N/A", "null", "None", "<NA>", " "]
+MISSING = ["", "NA", "nan", "NaN", "N/A", "null", "None", "<NA>", " ", "1.#QNAN"]
 
 
 @pytest.mark.parametrize("text", MISSING)
@@ -679,9 +700,16 @@ def test_large_cell_ids_are_exact(tmp_path):
         np.testing.assert_array_equal(found.x, [1.5, 2, np.nan])
 
 
+@pytest.mark.parametrize("dtype", [None, "object", "int64", "Int64", "string"])
+def test_dataframe_without_rows(dtype):
+    frame = pd.DataFrame({"CellID": [], "Y_centroid": [], "X_centroid": []}, dtype=dtype)
+    with pytest.raises(TableError, match="cells: no rows found, at least one cell expected"):
+        read_cells(frame)
+
+
 def test_table_is_read_in_pieces(tmp_path, monkeypatch):
     """And rows are numbered through all of them."""
-    monkeypatch.setattr(cells, "_PIECE_NBYTES", 1000)
+    monkeypatch.setattr(table, "_PIECE_NBYTES", 1000)
     path = tmp_path / "cells.csv"
     rows = [f"{i},{i / 7},{i * 3}\n" for i in range(1000)]
     path.write_text("CellID,Y_centroid,X_centroid\n" + "".join(rows))

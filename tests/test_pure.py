@@ -16,9 +16,9 @@ from cellcutter.errors import ImageError, SettingsError
 from cellcutter.gather import Placement, Thumbnails, put
 from cellcutter.image import interpret_axes
 from cellcutter.labels import runs
+from cellcutter.layout import Layout, cells_per_chunk, check_layout
 from cellcutter.plan import ENOUGH, Job, Source, make_plan, partings_of
 from cellcutter.regions import Grid, grid_for, needed_blocks, touches
-from cellcutter.store import cells_per_chunk
 from cellcutter.windows import Windows, around, grid, overhangs, ranges
 from tests import slides
 
@@ -224,6 +224,16 @@ def test_cells_per_chunk():
     assert cells_per_chunk(cell, 10**6, None, 32 * 2**20) == 660
     assert cells_per_chunk(2**40, 10, None, 32 * 2**20) == 1
     assert cells_per_chunk(cell, 10, 50, 1) == 10
+
+
+def test_chunks_that_readers_of_blosc_cannot_count():
+    """Where nothing becomes smaller, a frame needs more than its pixels."""
+    large = Layout((1, 10**6, 64, 64), 262_143, np.dtype("u2"))
+    with pytest.raises(
+        SettingsError, match=r"chunks of 2147475456 bytes found .*, at most 21474\d+"
+    ):
+        check_layout(large)
+    assert check_layout(replace(large, per_chunk=262_100)).chunk_nbytes > 2**31 - 2**20
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ import zarr
 import cellcutter
 from cellcutter import plan
 from cellcutter.errors import DestinationError
-from cellcutter.store import Layout, StoreWriter
+from cellcutter.layout import Layout
+from cellcutter.store import StoreWriter
 from tests import slides
 
 TOOLS = Path(__file__).parents[1] / ".tools"
@@ -297,7 +298,7 @@ def test_same_bytes_in_one_walk_in_many_and_by_a_scratch_file(
     )
     caplog.set_level("INFO", "cellcutter")
     found = []
-    for i, (enough, cache_size) in enumerate([(10**9, 500), (4 << 20, 500), (1 << 20, 4)]):
+    for i, (enough, cache_size) in enumerate([(10**9, 500), (1_100_000, 500), (1 << 20, 5)]):
         monkeypatch.setattr(plan, "ENOUGH", enough)
         (tmp_path / str(i)).mkdir()
         cellcutter.cut_cells(
@@ -342,7 +343,7 @@ def test_file_changed_while_it_waits_for_its_turn(tmp_path, damage):
         writer.write(1, chunk)
         damage(tmp_path / "store" / "0.1.0.0")
         writer.write(0, chunk)
-        writer.finish("", "cells.csv")  # not reached where the file is missing
+        writer.finish()  # not reached where the file is missing
 
     with (
         StoreWriter(tmp_path / "store", layout, {}, "default", tmp_path / "zip") as writer,
