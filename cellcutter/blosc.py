@@ -31,8 +31,10 @@ _LENGTH = struct.Struct("<i")
 _VERSION = 2  # of the format, and 1 of each compressor's
 _BYTES, _BITS, _NOT_SPLIT = 0x01, 0x04, 0x10
 _LEAST_SPLIT = 128  # pixels: smaller blocks are not split (MIN_BUFFERSIZE)
-_PIECES = 8  # of a sample
-_SAMPLES = 32 << 10, 8 << 10  # pixels to choose the shuffle by, and the ways
+# Samples to choose the shuffle by, and the ways: pieces from all over, so large that windows which
+# overlap lie in one.
+_PIECE = 8 << 10  # pixels
+_SAMPLES = 4, 2  # pieces
 
 
 @dataclass(frozen=True)
@@ -257,14 +259,13 @@ class Encoder:
             sample = self._sample(pixels, unit, _SAMPLES[1])
             frame.ways = self._compressors.choose_ways(frame.shuffle, sample)
 
-    def _sample(self, pixels: _Pixels, unit: range, size: int) -> Unsigned:
+    def _sample(self, pixels: _Pixels, unit: range, pieces: int) -> Unsigned:
         """Return pixels from all over a unit, or a block where that is not larger."""
-        length = size // _PIECES
-        if self._division.per_block <= size:
+        if self._division.per_block <= pieces * _PIECE:
             stop = unit.start + self._division.per_block
             return pixels.read(unit.start, stop, self._read).copy()
-        starts = np.linspace(unit.start, unit.stop - length, _PIECES).astype(np.int64).tolist()
-        sample = np.empty(_PIECES * length, self._read.dtype)
-        for piece, start in zip(sample.reshape(_PIECES, length), starts, strict=True):
-            piece[:] = pixels.read(start, start + length, self._read)
+        starts = np.linspace(unit.start, unit.stop - _PIECE, pieces).astype(np.int64).tolist()
+        sample = np.empty(pieces * _PIECE, self._read.dtype)
+        for piece, start in zip(sample.reshape(pieces, _PIECE), starts, strict=True):
+            piece[:] = pixels.read(start, start + _PIECE, self._read)
         return sample
