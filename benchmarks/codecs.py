@@ -58,7 +58,7 @@ def ours(codec: Codec) -> Callable[[Pixels], Content]:
 
     def encode(pixels: Pixels) -> Content:
         file = io.BytesIO()
-        division = divide(pixels.shape, pixels.dtype.itemsize)
+        division = divide(pixels.shape, pixels.dtype.itemsize, codec.block_nbytes)
         Encoder(codec, division).append(Frame(division), Thumbnails(pixels), file)
         return file.getbuffer()
 
@@ -90,10 +90,7 @@ def shuffle_of(encoded: Content) -> str:
 
 def rows(pixels: Pixels) -> list[str]:
     """Measure all codecs on an array of thumbnails; return rows of a table."""
-    block = (
-        f"{divide(pixels.shape, pixels.dtype.itemsize).per_block * pixels.dtype.itemsize // KIB}"
-    )
-    ways = {(f"`{name}`", f"{block} KiB"): ours(codec) for name, codec in CODECS.items() if codec}
+    ways = {(f"`{n}`", f"{c.block_nbytes // KIB} KiB"): ours(c) for n, c in CODECS.items() if c}
     for name, level, shuffle, blocksize in BLOSC:
         block = f"{blocksize // KIB} KiB" if blocksize else "automatic"
         ways[f"{name} {level}, {shuffle}", block] = blosc(name, level, shuffle, blocksize)

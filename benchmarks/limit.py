@@ -184,7 +184,7 @@ def run_encoding(store: Path, threads: int) -> float:
     config = {key: value for key, value in metadata["compressor"].items() if key != "id"}
     codec = next(codec for codec in CODECS.values() if codec and codec.config() == config)
     dtype = np.dtype(metadata["dtype"])
-    division = divide(metadata["chunks"], dtype.itemsize)
+    division = divide(metadata["chunks"], dtype.itemsize, codec.block_nbytes)
     memory = threading.local()
 
     def encode(content: bytes | bytearray) -> None:

@@ -81,8 +81,8 @@ class Division:
         return HEADER.size + index + self.pixels * self.itemsize
 
 
-def divide(shape: Sequence[int], itemsize: int) -> Division:
-    """Divide a chunk into blocks of at most 2 MiB; the unit has at least 256 KiB if possible.
+def divide(shape: Sequence[int], itemsize: int, block_nbytes: int = BLOCK_NBYTES) -> Division:
+    """Divide a chunk into blocks of some size at the most; a unit has 256 KiB or more if possible.
 
     Parameters
     ----------
@@ -90,13 +90,15 @@ def divide(shape: Sequence[int], itemsize: int) -> Division:
         (channels, cells, size, size), or (cells, size, size).
     itemsize : int
         Bytes of a pixel.
+    block_nbytes : int
+        Largest size of a block.
     """
     channels, per_channel = prod(shape[:-3]), prod(shape[-3:])
     units = (unit for unit in range(1, channels) if channels % unit == 0)
     large = (unit for unit in units if unit * per_channel * itemsize >= LEAST_NBYTES)
     unit = next(large, channels)
     pixels = unit * per_channel
-    per_unit = -(-pixels * itemsize // BLOCK_NBYTES)
+    per_unit = -(-pixels * itemsize // block_nbytes)
     per_block = pixels // per_unit
     per_block -= per_block % OCTET if per_block > OCTET else 0
     return Division(channels, per_channel, itemsize, unit, per_unit, per_block)
@@ -176,7 +178,7 @@ class Encoder:
 
     def __init__(self, codec: Codec, division: Division) -> None:
         self._codec = codec
-        self._division = division
+        self.division = division
         self._compressors = Compressors(codec, division.itemsize, division.per_block)
         self._read = np.empty(division.per_block, f"u{division.itemsize}")
 
@@ -195,7 +197,7 @@ class Encoder:
         ------
         OSError
         """
-        division = self._division
+        division = self.division
         pixels = _Pixels(frame.left, part)
         frame.channels += part.size // division.per_channel
         file.seek(frame.end)
@@ -215,7 +217,7 @@ class Encoder:
         streams = self._compressors.planes(
             pixels.read(block.start, block.stop, self._read),
             frame.shuffle,
-            split=self._split and len(block) == self._division.per_block,
+            split=self._split and len(block) == self.division.per_block,
         )
         frame.starts.append(frame.end)
         for stream, way in zip(streams, frame.ways, strict=False):
@@ -228,10 +230,10 @@ class Encoder:
 
     @property
     def _split(self) -> bool:
-        return self._division.per_block >= _LEAST_SPLIT
+        return self.division.per_block >= _LEAST_SPLIT
 
     def _header(self, frame: Frame) -> bytes:
-        division = self._division
+        division = self.division
         flags = self._codec.flags | (0 if self._split else _NOT_SPLIT)
         if frame.shuffle == "bit":
             flags |= _BITS
@@ -250,19 +252,19 @@ class Encoder:
 
     def _choose(self, frame: Frame, pixels: _Pixels, start: int) -> None:
         """Choose the ways for the blocks of a unit that starts somewhere, and once the shuffle."""
-        unit = range(start, start + self._division.per_unit * self._division.per_block)
+        unit = range(start, start + self.division.per_unit * self.division.per_block)
         if not frame.starts and self._compressors.shuffles > 1:
             sample = self._sample(pixels, unit, _SAMPLES[0])
             frame.shuffle = self._compressors.choose_shuffle(sample)
-        frame.ways = [0] * self._division.itemsize
+        frame.ways = [0] * self.division.itemsize
         if self._compressors.ways(frame.shuffle) > 1:
             sample = self._sample(pixels, unit, _SAMPLES[1])
             frame.ways = self._compressors.choose_ways(frame.shuffle, sample)
 
     def _sample(self, pixels: _Pixels, unit: range, pieces: int) -> Unsigned:
         """Return pixels from all over a unit, or a block where that is not larger."""
-        if self._division.per_block <= pieces * _PIECE:
-            stop = unit.start + self._division.per_block
+        if self.division.per_block <= pieces * _PIECE:
+            stop = unit.start + self.division.per_block
             return pixels.read(unit.start, stop, self._read).copy()
         starts = np.linspace(unit.start, unit.stop - _PIECE, pieces).astype(np.int64).tolist()
         sample = np.empty(pieces * _PIECE, self._read.dtype)

@@ -41,11 +41,15 @@ class Codec:
         For each shuffle that may be chosen ("byte" is always there), from the slowest to the
         quickest: what makes a compressor of its own, for one thread, and how many times as large
         as the smallest it may make a sample to be taken.
+    block_nbytes : int
+        Largest size of a block: small ones stay in a processor's own cache, in large ones more
+        comes back.
     """
 
     name: str
     level: int
     ways: Mapping[Shuffle, Sequence[tuple[Callable[[], Way], float]]]
+    block_nbytes: int = BLOCK_NBYTES
 
     @property
     def flags(self) -> int:
@@ -58,7 +62,7 @@ class Codec:
             "cname": self.name,
             "clevel": self.level,
             "shuffle": 2 if "bit" in self.ways else 1,
-            "blocksize": BLOCK_NBYTES,
+            "blocksize": self.block_nbytes,
         }
 
 
@@ -114,7 +118,7 @@ CODECS: dict[str, Codec | None] = {
         },
     ),
     "fast": Codec("lz4", 5, {"byte": [(lz4(5), 1.0)], "bit": [(lz4(5), 1.0)]}),
-    "small": Codec("zstd", 2, {"byte": [(zstd(17, 4, 0), 1.0), (zstd(10, 7, 0), 1.0)]}),
+    "small": Codec("zstd", 2, {"byte": [(zstd(17, 4, 0), 1.0), (zstd(10, 7, 0), 1.0)]}, 2 << 20),
     "none": None,
 }
 

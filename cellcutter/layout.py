@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from cellcutter.blosc import LARGEST, Division, divide
+from cellcutter.codec import BLOCK_NBYTES
 from cellcutter.errors import SettingsError
 
 
@@ -22,11 +23,14 @@ class Layout:
     per_chunk : int
         Cells in a chunk.
     dtype : numpy.dtype
+    block_nbytes : int
+        Largest size of the blocks that a chunk is compressed in.
     """
 
     shape: tuple[int, ...]
     per_chunk: int
     dtype: np.dtype[np.generic]
+    block_nbytes: int = BLOCK_NBYTES
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -46,7 +50,7 @@ class Layout:
     @property
     def division(self) -> Division:
         """How a chunk is divided into blocks."""
-        return divide(self.chunks, self.dtype.itemsize)
+        return divide(self.chunks, self.dtype.itemsize, self.block_nbytes)
 
     def key(self, index: int) -> str:
         """Name of the file of a chunk."""

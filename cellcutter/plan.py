@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 import numpy as np
 
-from cellcutter.blosc import Division, decoder_nbytes, divide, encoder_nbytes
+from cellcutter.blosc import Division, decoder_nbytes, encoder_nbytes
 from cellcutter.errors import SettingsError
 from cellcutter.regions import Touches, grid_for, touches
 from cellcutter.schedule import (
@@ -85,8 +84,8 @@ class Job:
         Bytes allowed.
     select : bool array of shape (n,), optional
         Windows to be cut; the others are zero.
-    masked : bool
-        Whether masks are laid over the thumbnails.
+    masks : Division, optional
+        Of the chunks of masks that are laid over the thumbnails.
     """
 
     windows: Windows
@@ -97,7 +96,7 @@ class Job:
     threads: int
     memory: int
     select: Bools | None = None
-    masked: bool = False
+    masks: Division | None = None
 
     def cell_nbytes(self, channels: int) -> int:
         """Bytes of one cell's thumbnails in some channels."""
@@ -106,9 +105,9 @@ class Job:
     @property
     def mask_nbytes(self) -> int:
         """Memory for the masks of a chunk: as stored, decoded, and as wide as pixels."""
-        shape = self.cells_per_chunk, self.windows.size, self.windows.size
-        stored_and_decoded = 2 * prod(shape) + decoder_nbytes(divide(shape, 1))
-        return stored_and_decoded + prod(shape) * self.division.itemsize if self.masked else 0
+        if self.masks is None:
+            return 0
+        return self.masks.pixels * (2 + self.division.itemsize) + decoder_nbytes(self.masks)
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
         Writing failed.
     """
     layout, mask_layout = production.layouts()
-    job = production.job(layout)
+    job = production.job(layout, mask_layout)
     plan = make_plan(job)
     masking = production.subject.masking
     mask_job = production.mask_job(masking, mask_layout) if masking and mask_layout else None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cellcutter import describe
 from cellcutter.assemble import Channel, Inputs
+from cellcutter.codec import BLOCK_NBYTES, CODECS
 from cellcutter.config import Settings
 from cellcutter.image import Image
 from cellcutter.layout import Layout, cells_per_chunk, check_layout
@@ -108,9 +109,13 @@ class Production:
         per_chunk = cells_per_chunk(
             cell_nbytes, n, self.settings.per_chunk, self.settings.chunk_nbytes
         )
+        codec = CODECS[self.settings.compression]
+        block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
         shape = (len(self.channels), n, size, size)
-        masks = Layout(shape[1:], per_chunk, np.dtype(bool)) if self.subject.masking else None
-        return check_layout(Layout(shape, per_chunk, self.image.dtype)), masks
+        layout = check_layout(Layout(shape, per_chunk, self.image.dtype, block_nbytes))
+        if not self.subject.masking:
+            return layout, None
+        return layout, Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
 
     def inputs(self) -> Inputs:
         """Return where the thumbnails come from."""
@@ -125,16 +130,22 @@ class Production:
         """Return where the masks come from."""
         return Inputs(masking.labels, [Channel(0, 0)], masking.only)
 
-    def job(self, layout: Layout) -> Job:
+    def job(self, layout: Layout, masks: Layout | None) -> Job:
         """Return what the plan for the thumbnails is made for."""
-        masked = self.subject.masking is not None
-        return self._job(self.inputs(), layout, None, masked=masked)
+        return self._job(self.inputs(), layout, masks=masks)
 
     def mask_job(self, masking: Masking, layout: Layout) -> Job:
         """Return what the plan for the masks is made for."""
-        return self._job(self.mask_inputs(masking), layout, masking.present, masked=False)
+        return self._job(self.mask_inputs(masking), layout, select=masking.present)
 
-    def _job(self, inputs: Inputs, layout: Layout, select: Bools | None, *, masked: bool) -> Job:
+    def _job(
+        self,
+        inputs: Inputs,
+        layout: Layout,
+        *,
+        select: Bools | None = None,
+        masks: Layout | None = None,
+    ) -> Job:
         image = inputs.image
         source = Source(
             image.shape[1:],
@@ -152,7 +163,7 @@ class Production:
             self.settings.workers,
             self.settings.memory,
             select,
-            masked,
+            masks.division if masks else None,
         )
 
     def table(self) -> Iterator[str]:

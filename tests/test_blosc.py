@@ -27,7 +27,7 @@ def codec_of(compression: str | Codec) -> Codec:
 
 def written(encoder: Encoder, chunk: np.ndarray, channels: int, masks=None) -> bytes:
     """Encode (channels, cells, size, size) in parts of some channels."""
-    frame, file = Frame(divide(chunk.shape, chunk.itemsize)), io.BytesIO()
+    frame, file = Frame(encoder.division), io.BytesIO()
     for start in range(0, len(chunk), channels):
         assert not frame.complete
         part = np.ascontiguousarray(chunk[start : start + channels])
@@ -37,11 +37,15 @@ def written(encoder: Encoder, chunk: np.ndarray, channels: int, masks=None) -> b
     return file.getvalue()
 
 
+def encoder_of(chunk: np.ndarray, compression: str | Codec) -> Encoder:
+    codec = codec_of(compression)
+    return Encoder(codec, divide(chunk.shape, chunk.itemsize, codec.block_nbytes))
+
+
 def frame(chunk: np.ndarray, compression: str | Codec) -> bytes:
     """Encode pixels as one channel of as many cells of one pixel."""
     chunk = chunk.reshape(1, -1, 1, 1)
-    encoder = Encoder(codec_of(compression), divide(chunk.shape, chunk.itemsize))
-    return written(encoder, chunk, 1)
+    return written(encoder_of(chunk, compression), chunk, 1)
 
 
 def slide(dtype: str, pixels: int) -> np.ndarray:
@@ -54,7 +58,7 @@ def slide(dtype: str, pixels: int) -> np.ndarray:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("blocks", ["tiny", "small", "one", "one and a pixel", "several"])
 def test_decoded_by_two_builds_of_blosc(compression, dtype, blocks):
-    per_block = BLOCK_NBYTES // np.dtype(dtype).itemsize
+    per_block = codec_of(compression).block_nbytes // np.dtype(dtype).itemsize
     pixels = {
         "tiny": 127,
         "small": 128,
@@ -128,11 +132,11 @@ def test_same_frame_in_one_part_or_in_many(compression, dtype, shape, unit, mask
     chunk = slide(dtype, int(np.prod(shape))).reshape(shape)
     chunk[::2] //= 2  # channels that differ
     masks = rng.random(shape[1:]) < 0.7 if masked else None
-    division = divide(shape, chunk.itemsize)
+    encoder = encoder_of(chunk, compression)
+    division = encoder.division
     if unit and chunk.itemsize > 1:
         assert division.unit == unit
     assert shape[0] % division.unit == 0
-    encoder = Encoder(codec_of(compression), division)
     whole = written(encoder, chunk, shape[0], masks)
     for parts in range(division.unit, shape[0], division.unit):
         assert written(encoder, chunk, parts, masks) == whole
@@ -180,7 +184,7 @@ def test_quicker_way_is_taken_as_far_as_it_is_tolerated():
 
 def test_same_chunk_same_frame_whatever_was_encoded_before():
     first, second = (slide("u2", n)[-300_000:].reshape(1, -1, 1, 1) for n in (300_000, 300_001))
-    encoder = Encoder(codec_of("default"), divide(first.shape, 2))
+    encoder = encoder_of(first, "default")
     frames = [written(encoder, chunk, 1) for chunk in (first, second, first)]
     assert frames[0] == frames[2] == frame(first, "default")
     assert frames[1] == frame(second, "default")

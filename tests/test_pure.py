@@ -283,7 +283,7 @@ def job(
         per_chunk,
         threads,
         int(memory * 2**20),
-        masked=masked,
+        masks=divide((per_chunk, 37, 37), 1) if masked else None,
     )
 
 
