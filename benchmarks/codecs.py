@@ -90,20 +90,19 @@ def shuffle_of(encoded: Content) -> str:
 
 def rows(pixels: Pixels) -> list[str]:
     """Measure all codecs on an array of thumbnails; return rows of a table."""
-    ways = {(f"`{n}`", f"{c.block_nbytes // KIB} KiB"): ours(c) for n, c in CODECS.items() if c}
-    for name, level, shuffle, blocksize in BLOSC:
-        block = f"{blocksize // KIB} KiB" if blocksize else "automatic"
-        ways[f"{name} {level}, {shuffle}", block] = blosc(name, level, shuffle, blocksize)
+    ways = [(f"`{n}`", c.block_nbytes, ours(c)) for n, c in CODECS.items() if c]
+    ways += [(f"{which[0]} {which[1]}", which[-1], blosc(*which)) for which in BLOSC]
     memory = np.empty(pixels.nbytes, np.uint8)
     found = []
-    for (name, block), encode in ways.items():
+    for name, nbytes, encode in ways:
         encoded = bytes(encode(pixels))
         seconds = (
             best(partial(encode, pixels)),
             best(partial(imagecodecs.blosc_decode, encoded, numthreads=1, out=memory.data)),
         )
         speeds = [pixels.nbytes / each / 1e6 for each in seconds]
-        what = f"{name.split(',')[0]} | {shuffle_of(encoded)} | {block}"
+        block = f"{nbytes // KIB} KiB" if nbytes else "automatic"
+        what = f"{name} | {shuffle_of(encoded)} | {block}"
         ratio = pixels.nbytes / len(encoded)
         found.append(f"| {what} | {ratio:.2f} | {speeds[0]:.0f} | {speeds[1]:.0f} |")
     return found

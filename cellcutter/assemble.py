@@ -102,11 +102,10 @@ class Cutting:
 
     def run(self, advance: Advance) -> None:
         """Cut; call `advance` after each step, in any thread."""
-        plan, job = self._plan, self._job
+        plan = self._plan
         steps = steps_of_groups(plan.touches, plan.groups)
         if plan.places is None:
-            channels = max(map(len, plan.parts))
-            memory = np.empty(plan.buffers * plan.groups.capacity * job.cell_nbytes(channels), "u1")
+            memory = np.empty(plan.buffers * plan.buffer_nbytes, np.uint8)
             for part in plan.parts:
                 self._straight(part, steps, memory, advance)
             return

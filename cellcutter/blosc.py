@@ -253,11 +253,11 @@ class Encoder:
     def _choose(self, frame: Frame, pixels: _Pixels, start: int) -> None:
         """Choose the ways for the blocks of a unit that starts somewhere, and once the shuffle."""
         unit = range(start, start + self.division.per_unit * self.division.per_block)
-        if not frame.starts and self._compressors.shuffles > 1:
+        if not frame.starts and len(self._codec.ways) > 1:
             sample = self._sample(pixels, unit, _SAMPLES[0])
             frame.shuffle = self._compressors.choose_shuffle(sample)
         frame.ways = [0] * self.division.itemsize
-        if self._compressors.ways(frame.shuffle) > 1:
+        if len(self._codec.ways[frame.shuffle]) > 1:
             sample = self._sample(pixels, unit, _SAMPLES[1])
             frame.ways = self._compressors.choose_ways(frame.shuffle, sample)
 

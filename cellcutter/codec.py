@@ -150,27 +150,18 @@ class Compressors:
     def planes(self, block: Unsigned, shuffle: Shuffle, *, split: bool) -> list[Stream]:
         """Return the planes of a block from the lowest up, or all of them as one.
 
-        They are overwritten by the next call.
+        They share memory with the block, or are overwritten by the next call.
         """
-        shuffled = self._shuffled[: len(block)]
+        by_bits = shuffle == "bit" and len(block) % OCTET == 0
+        by_bytes = shuffle == "byte" and self._itemsize > 1
+        shuffled = self._shuffled[: len(block)] if by_bits or by_bytes else block
         planes = shuffled.view(np.uint8).reshape(self._itemsize, len(block))
-        if shuffle == "bit" and len(block) % OCTET == 0:
+        if by_bits:
             imagecodecs.bitshuffle_encode(block, blocksize=len(block), out=shuffled)
-        elif shuffle == "bit" or self._itemsize == 1:
-            shuffled[:] = block
-        else:
+        elif by_bytes:
             for number, plane in enumerate(planes):
                 np.right_shift(block, 8 * number, out=plane, casting="unsafe")
         return [stream.data for stream in (planes if split else planes.reshape(1, -1))]
-
-    @property
-    def shuffles(self) -> int:
-        """Number of shuffles to choose from."""
-        return len(self._ways)
-
-    def ways(self, shuffle: Shuffle) -> int:
-        """Return the number of ways to choose from."""
-        return len(self._ways[shuffle])
 
     def choose_shuffle(self, sample: Unsigned) -> Shuffle:
         """Return the shuffle that makes a sample smaller, or the quicker one if that will do."""

@@ -19,6 +19,7 @@ from cellcutter.errors import SettingsError
 from cellcutter.regions import Touches, grid_for, touches
 from cellcutter.schedule import (
     Groups,
+    Times,
     by_place,
     groups_of,
     image_order,
@@ -126,6 +127,8 @@ class Plan:
         Those of each walk: the chunks, or groups that go to a scratch file.
     buffers : int
         Buffers held at one time.
+    buffer_nbytes : int
+        Bytes of a buffer, in the walk of the most channels.
     places : int64 array of shape (n,), or None
         The place of each window in the scratch file, if there is one.
     memory : int
@@ -138,6 +141,7 @@ class Plan:
     parts: tuple[range, ...]
     groups: Groups
     buffers: int
+    buffer_nbytes: int
     places: Ints | None
     memory: int
 
@@ -170,7 +174,7 @@ def _candidates(job: Job) -> Iterator[Plan]:
         for visit in visits:
             for parts in partings:
                 plan = _direct(visit, threads, parts)
-                if (plan.buffers - threads) * _buffer_nbytes(job, plan) <= ENOUGH:
+                if (plan.buffers - threads) * plan.buffer_nbytes <= ENOUGH:
                     yield plan
         for visit in visits:
             yield _direct(visit, threads, partings[-1])
@@ -214,11 +218,14 @@ class _Visit:
         return touches(self.job.windows, grid, self.job.select)
 
     @cached_property
+    def when(self) -> Times:
+        return times(self.touches, len(self.job.windows))
+
+    @cached_property
     def chunks(self) -> tuple[Groups, int]:
         """The chunks as groups, and how many of them are open at once."""
-        n = len(self.job.windows)
-        groups = groups_of(np.arange(n), self.job.cells_per_chunk)
-        return groups, open_at_once(times(self.touches, n), groups)
+        groups = groups_of(np.arange(len(self.job.windows)), self.job.cells_per_chunk)
+        return groups, open_at_once(self.when, groups)
 
     def batch(self, threads: int) -> int:
         """Windows that a thread copies at one time."""
@@ -251,12 +258,17 @@ def _direct(visit: _Visit, threads: int, parts: tuple[range, ...]) -> Plan:
     affordable = (job.memory - workers) // nbytes
     buffers = max(least, min(least + threads + 1, groups.number, affordable))
     memory = workers + buffers * nbytes
-    return Plan(threads, visit.batch(threads), visit.touches, parts, groups, buffers, None, memory)
-
-
-def _buffer_nbytes(job: Job, plan: Plan) -> int:
-    """Bytes of one buffer of a plan."""
-    return plan.groups.capacity * job.cell_nbytes(max(map(len, plan.parts)))
+    return Plan(
+        threads,
+        visit.batch(threads),
+        visit.touches,
+        parts,
+        groups,
+        buffers,
+        nbytes,
+        None,
+        memory,
+    )
 
 
 def _through_scratch(visit: _Visit, threads: int, parts: tuple[range, ...]) -> Iterator[Plan]:
@@ -264,8 +276,7 @@ def _through_scratch(visit: _Visit, threads: int, parts: tuple[range, ...]) -> I
     job = visit.job
     if len(job.windows) <= job.cells_per_chunk:
         return
-    when = times(visit.touches, len(job.windows))
-    order = image_order(visit.touches, when)
+    order = image_order(visit.touches, visit.when)
     places = scratch_places(order, job.cells_per_chunk)
     cell_nbytes = job.cell_nbytes(max(map(len, parts)))
     reading = threads * visit.worker_nbytes(threads)
@@ -276,8 +287,16 @@ def _through_scratch(visit: _Visit, threads: int, parts: tuple[range, ...]) -> I
         capacity = max(1, min(len(order), nbytes // cell_nbytes))
         groups = groups_of(by_place(order, capacity, places), capacity)
         writing = threads + 1  # buffers that are written while the walk goes on
-        buffers = min(open_at_once(when, groups) + writing, groups.number)
+        buffers = min(open_at_once(visit.when, groups) + writing, groups.number)
         memory = max(reading + buffers * capacity * cell_nbytes, encoding)
         yield Plan(
-            threads, visit.batch(threads), visit.touches, parts, groups, buffers, places, memory
+            threads,
+            visit.batch(threads),
+            visit.touches,
+            parts,
+            groups,
+            buffers,
+            capacity * cell_nbytes,
+            places,
+            memory,
         )

@@ -22,7 +22,7 @@ from cellcutter.config import MB, Settings
 from cellcutter.gather import Pixels
 from cellcutter.layout import Layout
 from cellcutter.plan import Plan, make_plan
-from cellcutter.production import Production
+from cellcutter.production import Array, Production
 from cellcutter.store import StoreWriter
 
 Progress = Callable[[str, int, int], None]
@@ -77,9 +77,14 @@ class Target:
     metadata: Path | None = None
 
     @property
+    def stores(self) -> list[Path]:
+        """The names of the stores: the masks', if they are wanted, and the thumbnails'."""
+        return [*filter(None, [self.masks]), self.destination]
+
+    @property
     def names(self) -> list[Path]:
         """All names, in the order in which they appear: the destination says that all is there."""
-        return [*filter(None, (self.metadata, self.masks)), self.destination]
+        return [*filter(None, [self.metadata]), *self.stores]
 
     @classmethod
     def checked(cls, destination: Path, settings: Settings, *, masks: bool) -> Target:
@@ -123,39 +128,32 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
     OSError
         Writing failed.
     """
-    layout, mask_layout = production.layouts()
-    job = production.job(layout, mask_layout)
-    plan = make_plan(job)
-    masking = production.subject.masking
-    mask_job = production.mask_job(masking, mask_layout) if masking and mask_layout else None
-    mask_plan = make_plan(mask_job) if mask_job else None
-    memory = max(plan.memory, mask_plan.memory if mask_plan else 0)
-    _log_plan(production, layout, plan, memory)
+    arrays = production.arrays()
+    # the thumbnails' plan first: where memory is short, they need the most
+    plans = [make_plan(array.job) for array in reversed(arrays)][::-1]
+    memory = max(plan.memory for plan in plans)
+    layout = arrays[-1].layout
+    _log_plan(production, layout, plans[-1], memory)
     with ExitStack() as stack:
         stages = {name: stack.enter_context(publish.staging(name)) for name in target.names}
-        folder = stages[target.destination].folder
-        axes = production.subject.kind, "y", "x"
-
-        def made_in(stage: publish.Staging, layout: Layout, *axes: str) -> StoreWriter:
-            return stack.enter_context(_writer(production, stage, layout, axes))
-
-        writer = made_in(stages[target.destination], layout, "channel", *axes)
-        mask_writer = None
-        cuttings: list[Cutting] = []
-        if masking and mask_layout and mask_job and mask_plan and target.masks:
-            mask_writer = made_in(stages[target.masks], mask_layout, *axes)
-            inputs = production.mask_inputs(masking)
-            cuttings.append(Cutting(mask_plan, mask_job, inputs, mask_writer.write, folder))
-        sink = _masked(writer, mask_writer) if mask_writer else writer.write
-        cuttings.append(Cutting(plan, job, production.inputs(), sink, folder))
+        writers = [
+            stack.enter_context(_writer(production, stages[name], array))
+            for name, array in zip(target.stores, arrays, strict=True)
+        ]
+        *masks, writer = writers
+        sinks: list[Sink] = [writer.write]
+        if masks:
+            sinks = [masks[0].write, _masked(writer, masks[0])]
+        cuttings = [
+            Cutting(plan, array.job, array.inputs, sink, stages[target.destination].folder)
+            for plan, array, sink in zip(plans, arrays, sinks, strict=True)
+        ]
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
         for cutting in cuttings[:-1]:
             cutting.run(counter.add)
-        made = {target.masks: mask_writer, target.destination: writer}
-        writers = {name: writer for name, writer in made.items() if name and writer}
 
         def write_tables() -> None:
-            for writer in writers.values():
+            for writer in writers:
                 writer.write_file(production.subject.table, production.table())
             if target.metadata:
                 with stages[target.metadata].new.open("w", encoding="utf-8", newline="") as file:
@@ -165,12 +163,12 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
         tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
         cuttings[-1].run(counter.add)
         tables.result()
-        for name, each in writers.items():
+        for name, each in zip(target.stores, writers, strict=True):
             each.finish().rename(stages[name].new)
         for name in target.names:
             stages[name].publish()
     seconds = time.monotonic() - production.started
-    nbytes = writer.nbytes + (mask_writer.nbytes if mask_writer else 0)
+    nbytes = sum(each.nbytes for each in writers)
     log.info("wrote %s: %.1f MB in %.1f s", target.destination, nbytes / MB, seconds)
     return CutResult(
         target.destination,
@@ -212,17 +210,15 @@ class _Counter:
             self._progress("cutting", self._done, self._total)
 
 
-def _writer(
-    production: Production, stage: publish.Staging, layout: Layout, axes: tuple[str, ...]
-) -> StoreWriter:
+def _writer(production: Production, stage: publish.Staging, array: Array) -> StoreWriter:
     """Return the writer of a store in its staging folder; masks are read back while it is made."""
     return StoreWriter(
         stage.folder / "store",
-        layout,
-        production.attributes(axes),
+        array.layout,
+        production.attributes(array.axes),
         production.settings.compression,
         stage.folder / "archive" if production.settings.zip_store else None,
-        rereadable=layout.dtype == bool,
+        rereadable=array.layout.dtype == bool,
     )
 
 

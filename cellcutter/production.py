@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cellcutter import describe
 from cellcutter.assemble import Channel, Inputs
+from cellcutter.blosc import Division
 from cellcutter.codec import BLOCK_NBYTES, CODECS
 from cellcutter.config import Settings
 from cellcutter.image import Image
@@ -75,6 +76,24 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Array:
+    """An array to be cut.
+
+    Parameters
+    ----------
+    axes : tuple of str
+    layout : Layout
+    inputs : Inputs
+    job : Job
+    """
+
+    axes: tuple[str, ...]
+    layout: Layout
+    inputs: Inputs
+    job: Job
+
+
+@dataclass(frozen=True)
 class Production:
     """A store about to be made.
 
@@ -96,8 +115,8 @@ class Production:
     settings: Settings
     started: float = field(default_factory=time.monotonic)
 
-    def layouts(self) -> tuple[Layout, Layout | None]:
-        """Return the layouts of the thumbnails and of the masks.
+    def arrays(self) -> list[Array]:
+        """Return what is cut, in this order: the masks, if they are wanted, and the thumbnails.
 
         Raises
         ------
@@ -105,19 +124,28 @@ class Production:
             A chunk would be larger than the codec takes.
         """
         n, size = len(self.subject.windows), self.subject.windows.size
+        shape = (len(self.channels), n, size, size)
         cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
         per_chunk = cells_per_chunk(
             cell_nbytes, n, self.settings.per_chunk, self.settings.chunk_nbytes
         )
         codec = CODECS[self.settings.compression]
         block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
-        shape = (len(self.channels), n, size, size)
         layout = check_layout(Layout(shape, per_chunk, self.image.dtype, block_nbytes))
-        if not self.subject.masking:
-            return layout, None
-        return layout, Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
+        axes, inputs = (self.subject.kind, "y", "x"), self._inputs()
+        masking = self.subject.masking
+        if masking is None:
+            return [Array(("channel", *axes), layout, inputs, self._job(inputs, layout))]
+        mask_layout = Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
+        mask_inputs = Inputs(masking.labels, [Channel(0, 0)], masking.only)
+        mask_job = self._job(mask_inputs, mask_layout, select=masking.present)
+        job = self._job(inputs, layout, masks=mask_layout.division)
+        return [
+            Array(axes, mask_layout, mask_inputs, mask_job),
+            Array(("channel", *axes), layout, inputs, job),
+        ]
 
-    def inputs(self) -> Inputs:
+    def _inputs(self) -> Inputs:
         """Return where the thumbnails come from."""
         place = {
             channel: Channel(plane, position)
@@ -126,26 +154,15 @@ class Production:
         }
         return Inputs(self.image, [place[channel] for channel in self.channels])
 
-    def mask_inputs(self, masking: Masking) -> Inputs:
-        """Return where the masks come from."""
-        return Inputs(masking.labels, [Channel(0, 0)], masking.only)
-
-    def job(self, layout: Layout, masks: Layout | None) -> Job:
-        """Return what the plan for the thumbnails is made for."""
-        return self._job(self.inputs(), layout, masks=masks)
-
-    def mask_job(self, masking: Masking, layout: Layout) -> Job:
-        """Return what the plan for the masks is made for."""
-        return self._job(self.mask_inputs(masking), layout, select=masking.present)
-
     def _job(
         self,
         inputs: Inputs,
         layout: Layout,
         *,
         select: Bools | None = None,
-        masks: Layout | None = None,
+        masks: Division | None = None,
     ) -> Job:
+        """Return what a plan is made for."""
         image = inputs.image
         source = Source(
             image.shape[1:],
@@ -163,7 +180,7 @@ class Production:
             self.settings.workers,
             self.settings.memory,
             select,
-            masks.division if masks else None,
+            masks,
         )
 
     def table(self) -> Iterator[str]:

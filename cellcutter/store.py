@@ -127,9 +127,10 @@ class StoreWriter:
             A chunk that waited for its turn in the archive is gone.
         OSError
         """
-        begun = index in self._frames
-        frame = self._frames.setdefault(index, Frame(self._division))
-        with self._file(index).open("r+b" if begun else "wb") as file:
+        if index not in self._frames:
+            self._frames[index] = Frame(self._division)
+        frame = self._frames[index]
+        with self._file(index).open("r+b" if frame.channels else "wb") as file:
             self._worker.append(frame, Thumbnails(part, masks), file)
         if not frame.complete:
             return
@@ -156,9 +157,7 @@ class StoreWriter:
         """
         path = self._file(index)
         content = path.read_bytes()
-        if len(content) != self._sizes[index]:
-            found, expected = (f"{n} bytes" for n in (len(content), self._sizes[index]))
-            raise DestinationError(_CHANGED.format(path, found, expected))
+        self._check_size(path, index, len(content))
         if self._codec is None:
             out.reshape(-1).view(np.uint8)[:] = np.frombuffer(content, np.uint8)
         else:
@@ -234,11 +233,12 @@ class StoreWriter:
     def _check_sizes(self, made: Path, sizes: Mapping[str, int]) -> None:
         for index in range(self.layout.number):
             name = self.layout.key(index)
-            found, expected = sizes.get(name), self._sizes.get(index)
-            if found is None or found != expected:
-                raise DestinationError(
-                    _CHANGED.format(made / name, f"{found} bytes", f"{expected} bytes")
-                )
+            self._check_size(made / name, index, sizes.get(name))
+
+    def _check_size(self, path: Path, index: int, found: int | None) -> None:
+        expected = self._sizes.get(index)
+        if found is None or found != expected:
+            raise DestinationError(_CHANGED.format(path, f"{found} bytes", f"{expected} bytes"))
 
     def _check_array(self, made: Path, store: Path | ZipStore) -> None:
         array = zarr.open_array(store, mode="r")

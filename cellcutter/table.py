@@ -128,7 +128,7 @@ def check_columns(name: str, header: Sequence[object], columns: Sequence[str]) -
     ------
     TableError
     """
-    names = [str(column).strip() for column in header]
+    names = [str(column) for column in header]
     for column in columns:
         if names.count(column) == 1:
             continue

@@ -707,6 +707,12 @@ def test_dataframe_without_rows(dtype):
         read_cells(frame)
 
 
+def test_dataframe_with_spaces_in_names():
+    frame = pd.DataFrame({" CellID": [1], "Y_centroid": [1], "X_centroid": [1]})
+    with pytest.raises(TableError, match=r"cells: columns  CellID, .* found, CellID expected too"):
+        read_cells(frame)
+
+
 def test_table_is_read_in_pieces(tmp_path, monkeypatch):
     """And rows are numbered through all of them."""
     monkeypatch.setattr(table, "_PIECE_NBYTES", 1000)
