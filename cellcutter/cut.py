@@ -16,24 +16,23 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cellcutter.cells import CellTable, problems, read_cells
+from cellcutter.cells.labels import check_labels, survey
+from cellcutter.cells.markers import positions, read_markers
+from cellcutter.cells.table import CellTable, problems, read_cells
 from cellcutter.config import Settings, check_window
+from cellcutter.engine.windows import around, grid
 from cellcutter.errors import ImageError, SettingsError, TableError
-from cellcutter.image import Image
-from cellcutter.labels import check_labels, survey
-from cellcutter.layout import numeric
-from cellcutter.markers import positions, read_markers
-from cellcutter.produce import CutResult, Progress, Target, produce
+from cellcutter.produce import CutResult, Target, produce
 from cellcutter.production import Masking, Production, Subject
-from cellcutter.sources import open_image
-from cellcutter.windows import Bools, around, grid
+from cellcutter.read.image import Image
+from cellcutter.read.sources import open_image
+from cellcutter.store.layout import numeric
+from cellcutter.types import Bools, Name, Progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["CellWarning", "CutResult", "cut_cells", "cut_tiles"]
-
-Name = str | os.PathLike[str]
 
 
 class CellWarning(UserWarning):

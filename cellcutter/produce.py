@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,16 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cellcutter import publish
-from cellcutter.assemble import Cutting, Sink
 from cellcutter.config import MB, Settings
-from cellcutter.gather import Pixels
-from cellcutter.layout import Layout
-from cellcutter.plan import Plan, make_plan
+from cellcutter.engine.assemble import Cutting, Sink
+from cellcutter.engine.plan import Plan, make_plan
 from cellcutter.production import Array, Production
-from cellcutter.store import StoreWriter
+from cellcutter.store import publish
+from cellcutter.store.layout import Layout
+from cellcutter.store.writer import StoreWriter
+from cellcutter.types import Pixels, Progress
 
-Progress = Callable[[str, int, int], None]
 log = logging.getLogger("cellcutter")
 
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter import describe
-from cellcutter.assemble import Channel, Inputs
-from cellcutter.blosc import Division
-from cellcutter.codec import BLOCK_NBYTES, CODECS
 from cellcutter.config import Settings
-from cellcutter.image import Image
-from cellcutter.layout import Layout, cells_per_chunk, check_layout
-from cellcutter.plan import Job, Source
-from cellcutter.windows import Bools, Windows
+from cellcutter.engine.assemble import Channel, Inputs
+from cellcutter.engine.plan import Job, Source
+from cellcutter.engine.windows import Windows, overhangs
+from cellcutter.read.image import Image
+from cellcutter.store import describe
+from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
+from cellcutter.store.codec import BLOCK_NBYTES, CODECS
+from cellcutter.store.layout import Layout, cells_per_chunk, check_layout
+from cellcutter.types import Bools
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Production:
         mask_layout = Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
         mask_inputs = Inputs(masking.labels, [Channel(0, 0)], masking.only)
         mask_job = self._job(mask_inputs, mask_layout, select=masking.present)
-        job = self._job(inputs, layout, masks=mask_layout.division)
+        job = self._job(inputs, layout, masks=mask_layout)
         return [
             Array(axes, mask_layout, mask_inputs, mask_job),
             Array(("channel", *axes), layout, inputs, job),
@@ -160,7 +161,7 @@ class Production:
         layout: Layout,
         *,
         select: Bools | None = None,
-        masks: Division | None = None,
+        masks: Layout | None = None,
     ) -> Job:
         """Return what a plan is made for."""
         image = inputs.image
@@ -175,12 +176,14 @@ class Production:
             self.subject.windows,
             source,
             tuple(channel.plane for channel in inputs.channels),
-            layout.division,
             layout.per_chunk,
+            layout.dtype.itemsize,
+            layout.division.unit,
+            encoder_nbytes(layout.division),
             self.settings.workers,
             self.settings.memory,
             select,
-            masks,
+            0 if masks is None else masks_nbytes(masks.division, layout.dtype.itemsize),
         )
 
     def table(self) -> Iterator[str]:
@@ -199,7 +202,7 @@ class Production:
         key = f"{self.subject.kind.capitalize()}ID"
         return {
             key: self.subject.ids,
-            **describe.window_columns(self.subject.windows, self.image.shape[1:]),
+            **_window_columns(self.subject.windows, self.image.shape[1:]),
         }
 
     def attributes(self, axes: tuple[str, ...]) -> dict[str, object]:
@@ -209,7 +212,8 @@ class Production:
             table["cell_ids_sha256"] = self.subject.digest
         return describe.attributes(
             axes=axes,
-            image=self.image,
+            pixel_size=self.image.pixel_size,
+            image_shape=self.image.shape,
             channels=self.channels,
             names=self.names,
             window=self.subject.windows.size,
@@ -217,3 +221,14 @@ class Production:
             options=self.subject.options,
             table=table,
         )
+
+
+def _window_columns(windows: Windows, image_shape: tuple[int, int]) -> dict[str, describe.Column]:
+    """Return the columns that place windows in the image, in pixels."""
+    return {
+        "X_start": windows.x,
+        "X_stop": windows.x + windows.size,
+        "Y_start": windows.y,
+        "Y_stop": windows.y + windows.size,
+        "OutOfBounds": overhangs(windows, image_shape),
+    }
