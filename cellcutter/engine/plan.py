@@ -77,13 +77,13 @@ class Job:
         The image; or the labels, for masks.
     channels : tuple of int
         The plane of each output channel; one for masks.
+    cells_per_chunk : int
     itemsize : int
         Bytes of a pixel of the output.
     unit : int
         Channels of a chunk that must be written together.
     encoder_nbytes : int
         Memory that a thread needs to encode a chunk, beside the chunk.
-    cells_per_chunk : int
     threads : int
     memory : int
         Bytes allowed.
@@ -96,10 +96,10 @@ class Job:
     windows: Windows
     source: Source
     channels: tuple[int, ...]
+    cells_per_chunk: int
     itemsize: int
     unit: int
     encoder_nbytes: int
-    cells_per_chunk: int
     threads: int
     memory: int
     select: Bools | None = None

@@ -351,7 +351,7 @@ def test_channels_are_shared_out_by_planes_and_units(planes, unit_cells, most):
     assert [len(parts) for parts in found] == list(range(1, most + 1))
     for parts in found:
         assert [i for part in parts for i in part] == [0, 1, 2, 3]
-        assert all(len(part) % some.division.unit == 0 for part in parts)
+        assert all(len(part) % some.unit == 0 for part in parts)
         of_parts = [{planes[i] for i in part} for part in parts]
         assert len(set().union(*of_parts)) == sum(map(len, of_parts))
 
