@@ -19,7 +19,16 @@ from cellcutter.cells.table import problems, read_cells
 from cellcutter.documented import takes
 from cellcutter.engine.windows import around, grid
 from cellcutter.errors import CellWarning, SettingsError, TableError, reading
-from cellcutter.inputs import channels_of, open_checked, silent, survey_cells
+from cellcutter.inputs import (
+    asked,
+    channels_of,
+    naming_largest,
+    open_image_of,
+    open_mask,
+    silent,
+    sources,
+    survey_cells,
+)
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, TileOptions, complete
@@ -78,12 +87,13 @@ def cut_cells(
     limits = Limits.of(wanted, wanted["cells_per_chunk"])
     report = progress or silent
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
-        segmentation = open_checked(stack, mask) if mask is not None and has_mask else None
+        segmentation = open_mask(stack, mask, wanted) if mask is not None and has_mask else None
+        picture = open_image_of(stack, image, wanted, segmentation)
         names, chosen = channels_of(picture, wanted)
         with reading(cells, "a table of cells", TableError):
             table = read_cells(cells)
-        present, size = survey_cells(table, picture, segmentation, window, limits, report)
+        found, size = survey_cells(table, picture, segmentation, window, limits, report)
+        present = np.ones(len(table), bool) if found is None else found.present
         message, status = problems(table, picture, segmentation, present)
         if message and wanted["on_missing"] == "error":
             raise TableError(message)
@@ -97,11 +107,11 @@ def cut_cells(
             around(table.y, table.x, size),
             table.ids,
             {
-                "image": picture.name,
+                **sources(picture, segmentation),
                 "labels": segmentation.name if segmentation else None,
                 "cells": Path(table.name).name,
             },
-            {name: wanted[name] for name in ("window_size", "mask_cells", "on_missing")},
+            asked(wanted, "window_size", "mask_cells", "on_missing"),
             wanted,
             limits,
             status,
@@ -109,7 +119,8 @@ def cut_cells(
             segmentation if masked else None,
             present,
         )
-        return produce(request, target, report)
+        with naming_largest(found, window):
+            return produce(request, target, report)
 
 
 @takes(TileOptions)
@@ -147,7 +158,7 @@ def cut_tiles(
     target = Target.checked(Path(destination), wanted, masks=False)
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
+        picture = open_image_of(stack, image, wanted)
         names, chosen = channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
         request = Request(
@@ -157,8 +168,8 @@ def cut_tiles(
             "tile",
             windows,
             np.arange(len(windows)),
-            {"image": picture.name},
-            {"window_size": size, "step_size": step},
+            sources(picture),
+            {"window_size": size, **asked(wanted, "step_size")},
             wanted,
             limits,
         )

@@ -35,6 +35,15 @@ class Options(TypedDict, total=False):
             CUT,
         ),
     ]
+    image_index: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            "which image of IMAGE, from 1, where the file has several (default: that of the "
+            "mask's size, or the largest)",
+            CUT,
+        ),
+    ]
     markers: Annotated[
         Name | None,
         Option(CSV, "file of marker names, a row for each channel, as MCMICRO's markers.csv", CUT),
@@ -122,6 +131,24 @@ class CellOptions(Options, total=False):
             "[cells, window, window] as <DESTINATION's stem>_mask.zarr",
             CUT,
             default=False,
+        ),
+    ]
+    mask_channel: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            "which channel of SEGMENTATION_MASK has the labels, from 1; needed where it has "
+            "several, such as whole cells and nuclei",
+            CUT,
+        ),
+    ]
+    mask_index: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            "which image of SEGMENTATION_MASK, from 1, where the file has several (default: the "
+            "largest)",
+            CUT,
         ),
     ]
     on_missing: Annotated[

@@ -78,7 +78,7 @@ class Request:
     kind: str
     windows: Windows
     ids: Ints
-    sources: Mapping[str, str | None]
+    sources: Mapping[str, object]
     asked: Mapping[str, object]
     options: Options
     limits: Limits

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from cellcutter.engine.regions import Grid, grid_for, needed_blocks
 from cellcutter.engine.windows import Windows
 from cellcutter.errors import ImageError, SettingsError
-from cellcutter.read.image import Image
+from cellcutter.read.channel import ChannelOf
+from cellcutter.read.image import Image, order_hint
 from cellcutter.types import Bools, Ints
 
 MB = 1024 * 1024
+_LISTED = 6  # channels, in a message
 _AREA = 1 << 19  # pixels of a region
 _RUN_NBYTES = 116  # memory of a pixel while runs are found: worst case, each pixel another label
 
@@ -99,23 +101,54 @@ def _meet(y: Ints, x: Ints, size: int, boxes: Ints) -> Bools:
     return met
 
 
+def one_channel(labels: Image, channel: int | None) -> Image:
+    """Return the channel of a mask that has the labels.
+
+    Parameters
+    ----------
+    labels : Image
+    channel : int, optional
+        Its number, from 1; not needed where there is one.
+
+    Raises
+    ------
+    ImageError
+        There are several, and no number; or fewer; or the channel's file is missing.
+    """
+    number = labels.shape[0]
+    if channel is not None and channel > number:
+        raise ImageError(
+            f"{labels.path}: --mask-channel {channel} given, "
+            f"{number} channel{'s' if number > 1 else ''} found"
+        )
+    if channel is None and number > 1:
+        names = labels.channel_names
+        named = (
+            f" ({', '.join(names[:_LISTED])}{', ...' if number > _LISTED else ''})" if names else ""
+        )
+        hint = order_hint(labels.shape) or "choose one with --mask-channel"
+        raise ImageError(
+            f"{labels.path}: {number} channels of {labels.shape[1]} x {labels.shape[2]} pixels "
+            f"found{named}, one channel of labels expected: {hint}"
+        )
+    labels.check_channels([(channel or 1) - 1])
+    return labels if number == 1 else ChannelOf(labels, (channel or 1) - 1)
+
+
 def check_labels(labels: Image, image: Image) -> None:
     """Make sure that labels are labels of an image.
 
     Raises
     ------
     ImageError
-        They have several channels, or another height or width than the image.
+        They have another height or width than the image.
     """
-    if labels.shape[0] != 1:
-        raise ImageError(
-            f"{labels.path}: {labels.shape[0]} channels found, one channel of labels expected"
-        )
     if labels.shape[1:] != image.shape[1:]:
         found, expected = (" x ".join(map(str, i.shape[1:])) for i in (labels, image))
+        hint = order_hint(image.shape)
         raise ImageError(
             f"{labels.path}: labels of {found} pixels (Y x X) found, {expected} expected "
-            f"as in the image {image.path}"
+            f"as in the image {image.path}{f': {hint}' if hint else ''}"
         )
 
 

@@ -79,13 +79,15 @@ def choose(path: Path, images: Sequence[Candidate], wanted: Wanted) -> tuple[int
     if number == 1:
         return 0, ()
     pool = [i for i in range(number) if images[i].height and images[i].width]
-    pool = [i for i in pool if not images[i].aside] or pool
+    main = [i for i in pool if not images[i].aside] or pool
+    apart = ", beside those that its metadata sets apart" if len(main) < len(pool) else ""
+    pool = main
     if not pool:
         raise ImageError(f"{path}: no image with Y and X found, one expected: {listed(images)}")
     if wanted.shape is None:
         best = max(images[i].height * images[i].width for i in pool)
         same = [i for i in pool if images[i].height * images[i].width == best]
-        because = "the largest"
+        because = f"the largest{apart}"
     else:
         same = [i for i in pool if (images[i].height, images[i].width) == wanted.shape]
         because = "which has the size of the mask"

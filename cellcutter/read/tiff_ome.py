@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,7 @@ def ome_pictures(path: Path, tiff: tifffile.TiffFile, stack: ExitStack) -> list[
     fitting = [picture for _, picture in found if picture is not None]
     if not fitting:
         return loose_pages(path, tiff, _foreign_note(images))
+    fitting = _noting_left_out(tiff, fitting)
     return _together(fitting, [image for image, picture in found if picture is not None])
 
 
@@ -217,12 +218,6 @@ def _picture(path: Path, files: _Set, image: OmeImage, notes: tuple[str, ...]) -
     inner = ("S" if separate > 1 else "") + "YX" + ("S" if contiguous > 1 else "")
     inner_lengths = [n for n in (separate,) if n > 1] + [key.imagelength, key.imagewidth]
     inner_lengths += [n for n in (contiguous,) if n > 1]
-    left_out = _left_out(files, pages, key)
-    if left_out:
-        notes = (
-            *notes,
-            f"{left_out} more pages, which its OME-XML does not describe, are left out",
-        )
     return Picture(
         order + inner,
         (*lengths, *inner_lengths),
@@ -280,13 +275,18 @@ def _too_few(files: _Set, image: OmeImage, pages: Sequence[Page]) -> bool:
     return missing and all(files.is_own(data.owner) for data in image.data)
 
 
-def _left_out(files: _Set, pages: Sequence[Page], key: Page) -> int:
-    """Return how many pages of the file's own, alike its planes, the OME-XML does not describe."""
-    used = {page.index for page in pages if getattr(page, "parent", None) is files.tiff}
-    if not used or len(files.tiff.pages) <= len(used):
-        return 0
-    rest = (i for i in range(len(files.tiff.pages)) if i not in used)
-    return sum(_as_page(files.tiff.pages, i).hash == key.hash for i in rest)
+def _noting_left_out(tiff: tifffile.TiffFile, found: list[Picture]) -> list[Picture]:
+    """Add a note where the file has more pages, alike those that its OME-XML describes."""
+    pages = [page for picture in found for page in picture.pages()]
+    used = {page.index for page in pages if getattr(page, "parent", None) is tiff}
+    if not used or len(tiff.pages) <= len(used):
+        return found
+    rest = (_as_page(tiff.pages, i).hash for i in range(len(tiff.pages)) if i not in used)
+    left_out = sum(hashed in {picture.key.hash for picture in found} for hashed in rest)
+    if not left_out:
+        return found
+    note = f"{left_out} more pages, which its OME-XML does not describe, are left out"
+    return [replace(picture, notes=(*picture.notes, note)) for picture in found]
 
 
 def _as_page(pages: Any, index: int) -> Page:
