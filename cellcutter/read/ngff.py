@@ -175,10 +175,10 @@ class _Found:
             axes = self._multiscale.get("axes") or "TCZYX"[-ndim:]
             self.axes = "".join(_axis_name(axis) for axis in axes)
         else:
-            self.axes = "CYX"[-ndim:]
+            self.axes = "CYX"[-ndim:] if ndim > 1 else ""
         if len(self.axes) != ndim:
             raise ImageError(
-                f"{path}: axes {self.axes} found for {ndim} dimensions, "
+                f"{path}: axes {self.axes or '(none)'} found for {ndim} dimensions, "
                 f"{'as many axes' if metadata else '[y, x] or [c, y, x]'} expected"
             )
 

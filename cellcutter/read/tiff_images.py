@@ -132,8 +132,7 @@ def pictures_of(path: Path, tiff: tifffile.TiffFile) -> list[Picture]:
     ImageError
         It has no pages, or more than any image has channels.
     """
-    if len(tiff.pages) > MOST_CHANNELS:
-        raise ImageError(f"{path}: {len(tiff.pages)} pages found, at most {MOST_CHANNELS} expected")
+    _check_number(path, tiff)
     series = tiff.series
     loose = all(s.kind in ("generic", "uniform") for s in series)
     if len(series) > 1 and all(s.kind == "shaped" and len(s.pages) == 1 for s in series):
@@ -141,6 +140,11 @@ def pictures_of(path: Path, tiff: tifffile.TiffFile) -> list[Picture]:
     if loose:
         return loose_pages(path, tiff)
     return [_of_series(tiff, s) for s in series]
+
+
+def _check_number(path: Path, tiff: tifffile.TiffFile) -> None:
+    if len(tiff.pages) > MOST_CHANNELS:
+        raise ImageError(f"{path}: {len(tiff.pages)} pages found, at most {MOST_CHANNELS} expected")
 
 
 def _of_series(tiff: tifffile.TiffFile, series: Any) -> Picture:
@@ -171,6 +175,7 @@ def loose_pages(path: Path, tiff: tifffile.TiffFile, notes: tuple[str, ...] = ()
     Pages that their metadata tells apart (MIBI's pictures and labels, transparency masks, reduced
     copies) stay apart.
     """
+    _check_number(path, tiff)
     groups: dict[tuple[object, ...], list[Page]] = {}
     asides: dict[tuple[object, ...], str | None] = {}
     for page in map(_as_page, tiff.pages):

@@ -279,7 +279,7 @@ def _noting_left_out(tiff: tifffile.TiffFile, found: list[Picture]) -> list[Pict
     """Add a note where the file has more pages, alike those that its OME-XML describes."""
     pages = [page for picture in found for page in picture.pages()]
     used = {page.index for page in pages if getattr(page, "parent", None) is tiff}
-    if not used or len(tiff.pages) <= len(used):
+    if not used or not len(used) < len(tiff.pages) <= MOST_CHANNELS:
         return found
     rest = (_as_page(tiff.pages, i).hash for i in range(len(tiff.pages)) if i not in used)
     left_out = sum(hashed in {picture.key.hash for picture in found} for hashed in rest)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from cellcutter.read.positional import open_regular, read_at
 
-_MOST_JSON = 1 << 26  # bytes
+_MOST_JSON = 1 << 24  # bytes; as objects it may take twenty times that
 
 
 class Store(Protocol):
