@@ -148,6 +148,21 @@ def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     refused(path, "a Parquet table found, a CSV file expected: pip install pyarrow to read it")
 
 
+def test_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"Object": pd.array([2**53 + 1, 7], "Int64"), "y": [1.5, None], "x": 2})
+    names = {"CellID": "Object", "Y_centroid": "y", "X_centroid": "x"}
+    path = tmp_path / "cells.parquet"
+    for ids in (frame["Object"], frame["Object"].astype(str), frame["Object"].astype("category")):
+        frame.assign(Object=ids).to_parquet(path)
+        found = read_cells(path, names)
+        assert found.ids.tolist() == [2**53 + 1, 7]
+        np.testing.assert_array_equal(found.y, [1.5, np.nan])
+    refused(path, "columns Object, y, x found, CellID, .* perhaps with --columns CellID=Object,")
+    path.write_bytes(path.read_bytes()[:300])
+    refused(path, "a damaged file found .* a Parquet table expected", names)
+
+
 COLUMNS = {
     "steinbock": (
         "Object,area,centroid-0,centroid-1",
