@@ -25,3 +25,7 @@ class SettingsError(InputError):
 
 class DestinationError(InputError):
     """The destination cannot be written, or holds what must not be replaced."""
+
+
+class CellWarning(UserWarning):
+    """Cells that cannot be cut as they should be are cut as far as possible."""

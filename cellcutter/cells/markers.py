@@ -91,12 +91,12 @@ def positions(
 
 def _position(channel: int | str, image: Image, names: Sequence[str] | None) -> int:
     number = image.shape[0]
-    if isinstance(channel, int) or channel.lstrip("-").isdigit():
-        if not 1 <= int(channel) <= number:
+    if isinstance(channel, int):
+        if not 1 <= channel <= number:
             raise SettingsError(
                 f"--channels: {channel} found, 1 to {number} expected for {image.path}"
             )
-        return int(channel) - 1
+        return channel - 1
     if names is None:
         raise SettingsError(
             f"--channels: {channel!r} found, a number from 1 to {number} expected: "

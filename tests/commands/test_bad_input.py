@@ -360,22 +360,26 @@ def flags(name: str, message: str, *words: str) -> None:
 for value in ("0", "-5"):
     flags(
         f"window {value}",
-        rf"--window-size: {value} found, a number above 0 expected",
+        rf"--window-size: {value} found, a whole number above 0 expected",
         f"--window-size={value}",
     )
-    flags(f"threads {value}", rf"-p: {value} found, a number above 0 expected", "-p", value)
+    flags(f"threads {value}", rf"-p: {value} found, a whole number above 0 expected", "-p", value)
     flags(
         f"chunk size {value}", r"--chunk-size: .* found, a number above 0", f"--chunk-size={value}"
     )
     flags(
         f"cells per chunk {value}",
-        r"--cells-per-chunk.*: .* found, a number above 0",
+        r"--cells-per-chunk: .* found, a whole number above 0",
         f"--cells-per-chunk={value}",
     )
     flags(
         f"cache size {value}", r"--cache-size: .* found, a number above 0", f"--cache-size={value}"
     )
-flags("window of words", r"--window-size: invalid int value: 'large'", "--window-size=large")
+flags(
+    "window of words",
+    r"--window-size: 'large' found, a whole number above 0 expected",
+    "--window-size=large",
+)
 flags("channel 0", r"--channels: 0 found, 1 to 3 expected for .*slide\.ome\.tif", "--channels=0")
 flags("negative channel", r"--channels: -1 found, 1 to 3 expected", "--channels=-1")
 flags("channel too large", r"--channels: 4 found, 1 to 3 expected", "--channels=1,4")
@@ -386,12 +390,13 @@ flags(
 )
 flags(
     "cache too small",
-    r"--cache-size: 0\.01 MB found, at least \d+ MB expected",
+    r"--cache-size: 64 MB found, at least \d+ MB expected",
     "--cache-size=0.01",
+    "--window-size=3000",
 )
 flags(
     "chunk size with cells per chunk",
-    r"not allowed with argument",
+    r"--chunk-size and --cells-per-chunk found together, one of them expected",
     "--chunk-size=3",
     "--cells-per-chunk=4",
 )
@@ -401,9 +406,21 @@ flags(
     "--window-size=6000",
     "--chunk-size=9000",
 )
-flags("unknown flag", r"unrecognized arguments: --window", "--windows=3")
-flags("unknown compression", r"--compression: invalid choice: 'best'", "--compression=best")
-flags("unknown choice", r"--on-missing: invalid choice: 'skip'", "--on-missing=skip")
+flags(
+    "unknown flag",
+    r"unrecognized arguments: --windows=3; perhaps --window-size is meant \(see cut_cells --help\)",
+    "--windows=3",
+)
+flags(
+    "unknown compression",
+    r"--compression: 'best' found, one of default, fast, small, none expected",
+    "--compression=best",
+)
+flags(
+    "unknown choice",
+    r"--on-missing: 'skip' found, one of error, warn expected",
+    "--on-missing=skip",
+)
 flags(
     "markers missing",
     r"none\.csv: No such file.*; a CSV file of markers expected",
@@ -481,9 +498,13 @@ for name, text, message in (
     ),
     ("fraction for a whole number", "window-size: 3.5", r"window-size: 3\.5 found, a whole number"),
     ("number for a switch", "mask-cells: 3", r"mask-cells: 3 found, true or false expected"),
-    ("true for a number", "window-size: true", r"window-size: True found, a whole number expected"),
-    ("list for a number", "window-size: [3]", r"window-size: \[3\] found, a whole number expected"),
-    ("mapping for channels", "channels: {a: 1}", r"channels: .* found, a list of plain values"),
+    ("true for a number", "window-size: true", r"window-size: True found, a whole number above 0"),
+    ("list for a number", "window-size: [3]", r"window-size: \[3\] found, a whole number above 0"),
+    (
+        "mapping for channels",
+        "channels: {a: 1}",
+        r"channels: .* found, a list of numbers and names expected",
+    ),
     ("wrong choice", "on-missing: skip", r"on-missing: 'skip' found, one of error, warn expected"),
     (
         "two that exclude each other",
@@ -558,9 +579,15 @@ def _tiles(*words: str) -> Spoil:
     return spoil
 
 
-case("tiles of 0", r"WINDOW_SIZE: 0 found, a number above 0 expected", _tiles("0"))
-case("tiles of words", r"WINDOW_SIZE: invalid int value: 'wide'", _tiles("wide"))
-case("step of 0", r"--step-size: 0 found, a number above 0 expected", _tiles("32", "--step-size=0"))
+case("tiles of 0", r"WINDOW_SIZE: 0 found, a whole number above 0 expected", _tiles("0"))
+case(
+    "tiles of words", r"WINDOW_SIZE: 'wide' found, a whole number above 0 expected", _tiles("wide")
+)
+case(
+    "step of 0",
+    r"--step-size: 0 found, a whole number above 0 expected",
+    _tiles("32", "--step-size=0"),
+)
 case(
     "tiles of a missing image",
     r"slide\.ome\.tif: No such file",

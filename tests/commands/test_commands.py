@@ -346,7 +346,7 @@ def test_measured_memory_is_within_the_plan(tmp_path):
         "print(before, peak(), result.memory)\n"
     )
     assert resource.RUSAGE_SELF == 0
-    for cache_size in (40, 100, 400):
+    for cache_size in (64, 100, 400):
         destination = tmp_path / f"{cache_size}.zarr"
         found = subprocess.run(
             [sys.executable, "-c", script, *slide.paths, str(destination), str(cache_size)],

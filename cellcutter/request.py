@@ -1,4 +1,4 @@
-"""What is to be made: windows, where their pixels come from, what the store says of itself."""
+"""What is asked for: windows, where their pixels come from, what the store says of itself."""
 
 from __future__ import annotations
 
@@ -9,71 +9,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.config import Settings
 from cellcutter.engine.assemble import Channel, Inputs
 from cellcutter.engine.plan import Job, Source
 from cellcutter.engine.windows import Windows, overhangs
+from cellcutter.limits import Limits
+from cellcutter.options import Options
 from cellcutter.read.image import Image
 from cellcutter.store import describe
 from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
 from cellcutter.store.codec import BLOCK_NBYTES, CODECS
 from cellcutter.store.layout import Layout, cells_per_chunk, check_layout
-from cellcutter.types import Bools
-
-
-@dataclass(frozen=True)
-class Masking:
-    """The labels from which masks are cut.
-
-    Parameters
-    ----------
-    labels : Image
-    only : array of shape (n,)
-        The label of each window's cell, of the labels' dtype.
-    present : bool array of shape (n,)
-        Whether the labels hold the cell; where not, `only` means nothing.
-    """
-
-    labels: Image
-    only: NDArray[np.generic]
-    present: Bools
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is cut.
-
-    Parameters
-    ----------
-    kind : str
-        ``cell`` or ``tile``.
-    windows : Windows
-        In the order of the output.
-    ids : int64 array of shape (n,)
-    sources : mapping
-        File names of the inputs.
-    options : mapping
-        What was asked for, as far as it changes the result.
-    status : str array of shape (n,), optional
-        What is the matter with each cell.
-    digest : str, optional
-        SHA-256 of the CellIDs.
-    masking : Masking, optional
-    """
-
-    kind: str
-    windows: Windows
-    ids: NDArray[np.int64]
-    sources: Mapping[str, str | None]
-    options: Mapping[str, object]
-    status: NDArray[np.str_] | None = None
-    digest: str | None = None
-    masking: Masking | None = None
-
-    @property
-    def table(self) -> str:
-        """Name of the table inside the store."""
-        return f"{self.kind}s.csv"
+from cellcutter.types import Bools, Ints
 
 
 @dataclass(frozen=True)
@@ -95,26 +41,57 @@ class Array:
 
 
 @dataclass(frozen=True)
-class Production:
-    """A store about to be made.
+class Request:
+    """A store that is asked for.
 
     Parameters
     ----------
     image : Image
     channels : list of int
         Positions, from 0, of the output's channels in the image.
-    names : sequence of str, optional
+    names : tuple of str, optional
         Marker names of the image's channels.
-    subject : Subject
-    settings : Settings
+    kind : str
+        ``cell`` or ``tile``.
+    windows : Windows
+        In the order of the output.
+    ids : int64 array of shape (n,)
+    sources : mapping
+        File names of the inputs.
+    asked : mapping
+        What was asked for, as far as it changes the result.
+    options : Options
+    limits : Limits
+    status : str array of shape (n,), optional
+        Why each cell could not be cut as it should be, or ``ok``.
+    digest : str, optional
+        SHA-256 of the CellIDs.
+    mask : Image, optional
+        The segmentation mask, where pixels outside of cells are to be zero.
+    present : bool array of shape (n,), optional
+        Whether the mask holds each cell.
     """
 
     image: Image
     channels: list[int]
     names: tuple[str, ...] | None
-    subject: Subject
-    settings: Settings
+    kind: str
+    windows: Windows
+    ids: Ints
+    sources: Mapping[str, str | None]
+    asked: Mapping[str, object]
+    options: Options
+    limits: Limits
+    status: NDArray[np.str_] | None = None
+    digest: str | None = None
+    mask: Image | None = None
+    present: Bools | None = None
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table inside the store."""
+        return f"{self.kind}s.csv"
 
     def arrays(self) -> list[Array]:
         """Return what is cut, in this order: the masks, if they are wanted, and the thumbnails.
@@ -124,22 +101,20 @@ class Production:
         SettingsError
             A chunk would be larger than the codec takes.
         """
-        n, size = len(self.subject.windows), self.subject.windows.size
+        n, size = len(self.windows), self.windows.size
         shape = (len(self.channels), n, size, size)
         cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
-        per_chunk = cells_per_chunk(
-            cell_nbytes, n, self.settings.per_chunk, self.settings.chunk_nbytes
-        )
-        codec = CODECS[self.settings.compression]
+        per_chunk = cells_per_chunk(cell_nbytes, n, self.limits.per_chunk, self.limits.chunk_nbytes)
+        codec = CODECS[self.options["compression"]]
         block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
         layout = check_layout(Layout(shape, per_chunk, self.image.dtype, block_nbytes))
-        axes, inputs = (self.subject.kind, "y", "x"), self._inputs()
-        masking = self.subject.masking
-        if masking is None:
+        axes, inputs = (self.kind, "y", "x"), self._inputs()
+        if self.mask is None:
             return [Array(("channel", *axes), layout, inputs, self._job(inputs, layout))]
         mask_layout = Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
-        mask_inputs = Inputs(masking.labels, [Channel(0, 0)], masking.only)
-        mask_job = self._job(mask_inputs, mask_layout, select=masking.present)
+        only = self.ids.astype(self.mask.dtype)
+        mask_inputs = Inputs(self.mask, [Channel(0, 0)], only)
+        mask_job = self._job(mask_inputs, mask_layout, select=self.present)
         job = self._job(inputs, layout, masks=mask_layout)
         return [
             Array(axes, mask_layout, mask_inputs, mask_job),
@@ -173,52 +148,51 @@ class Production:
             image.block_nbytes,
         )
         return Job(
-            self.subject.windows,
+            self.windows,
             source,
             tuple(channel.plane for channel in inputs.channels),
             layout.per_chunk,
             layout.dtype.itemsize,
             layout.division.unit,
             encoder_nbytes(layout.division),
-            self.settings.workers,
-            self.settings.memory,
+            self.limits.threads,
+            self.limits.memory,
             select,
             0 if masks is None else masks_nbytes(masks.division, layout.dtype.itemsize),
         )
 
     def table(self) -> Iterator[str]:
         """Return the table inside the store: the windows, and for cells what became of them."""
-        subject = self.subject
         columns = self._columns()
-        if subject.status is None:
+        if self.status is None:
             return describe.csv_text(columns)
-        return describe.csv_text({**columns, "Status": subject.status})
+        return describe.csv_text({**columns, "Status": self.status})
 
     def metadata(self) -> Iterator[str]:
         """Return the table of the windows that --save-metadata asks for."""
         return describe.csv_text(self._columns())
 
     def _columns(self) -> dict[str, describe.Column]:
-        key = f"{self.subject.kind.capitalize()}ID"
+        key = f"{self.kind.capitalize()}ID"
         return {
-            key: self.subject.ids,
-            **_window_columns(self.subject.windows, self.image.shape[1:]),
+            key: self.ids,
+            **_window_columns(self.windows, self.image.shape[1:]),
         }
 
     def attributes(self, axes: tuple[str, ...]) -> dict[str, object]:
         """Return what a store says of itself."""
-        table = {"file": self.subject.table, "rows": len(self.subject.windows)}
-        if self.subject.digest:
-            table["cell_ids_sha256"] = self.subject.digest
+        table = {"file": self.table_name, "rows": len(self.windows)}
+        if self.digest:
+            table["cell_ids_sha256"] = self.digest
         return describe.attributes(
             axes=axes,
             pixel_size=self.image.pixel_size,
             image_shape=self.image.shape,
             channels=self.channels,
             names=self.names,
-            window=self.subject.windows.size,
-            sources=self.subject.sources,
-            options=self.subject.options,
+            window=self.windows.size,
+            sources=self.sources,
+            options=self.asked,
             table=table,
         )
 
