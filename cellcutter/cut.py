@@ -23,7 +23,7 @@ from cellcutter.inputs import channels_of, open_checked, silent, survey_cells
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, TileOptions, complete
-from cellcutter.produce import CutResult, Target, produce
+from cellcutter.produce import CutResult, claim, produce
 from cellcutter.request import Request
 from cellcutter.types import Progress
 
@@ -74,12 +74,14 @@ def cut_cells(
     if not has_mask and (window is None or masked):
         because = "with --mask-cells" if masked else "without --window-size"
         raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
-    target = Target.checked(Path(destination), wanted, masks=masked)
     limits = Limits.of(wanted, wanted["cells_per_chunk"])
     report = progress or silent
     with ExitStack() as stack:
+        inputs = [image, mask if has_mask else None, cells, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, inputs, wanted, has_masks=masked))
         picture = open_checked(stack, image)
         segmentation = open_checked(stack, mask) if mask is not None and has_mask else None
+        publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
         names, chosen = channels_of(picture, wanted)
         table = read_cells(cells)
         present, size = survey_cells(table, picture, segmentation, window, limits, report)
@@ -108,7 +110,7 @@ def cut_cells(
             segmentation if masked else None,
             present,
         )
-        return produce(request, target, report)
+        return produce(request, publication, report)
 
 
 @takes(TileOptions)
@@ -143,10 +145,12 @@ def cut_tiles(
     wanted = complete(TileOptions, options)
     size = read_pixels("WINDOW_SIZE", window_size)
     step = wanted["step_size"]
-    target = Target.checked(Path(destination), wanted, masks=False)
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
+        inputs = [image, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, inputs, wanted))
         picture = open_checked(stack, image)
+        publication.protect(picture.files)
         names, chosen = channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
         request = Request(
@@ -161,4 +165,4 @@ def cut_tiles(
             wanted,
             limits,
         )
-        return produce(request, target, progress or silent)
+        return produce(request, publication, progress or silent)

@@ -90,10 +90,10 @@ def held() -> Iterator[Held]:
         yield step  # signals are the main thread's
         return
     try:
-        step._begin()  # noqa: SLF001 - the two are one
+        step._begin()
         yield step
     finally:
-        step._end()  # noqa: SLF001
+        step._end()
 
 
 @contextmanager

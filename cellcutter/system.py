@@ -72,11 +72,11 @@ def rename_new(old: Path, new: Path) -> None:
     if _renamed(old, new, _NO_REPLACE):
         return
     if stat.S_ISREG(os.lstat(old).st_mode) and link(old, new):
-        os.unlink(old)
+        old.unlink()
         return
     if os.path.lexists(new):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new))
-    os.rename(old, new)
+    old.rename(new)
 
 
 def link(old: Path, new: Path) -> bool:
@@ -170,7 +170,7 @@ class Lock:
         try:
             if self.held is not False and self._named(descriptor):
                 with contextlib.suppress(OSError):  # the next run takes it over, and removes it
-                    os.unlink(self._path)
+                    self._path.unlink()
         finally:
             os.close(descriptor)
 

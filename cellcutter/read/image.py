@@ -57,6 +57,10 @@ class Image(Protocol):
     block_nbytes: int
     notes: tuple[str, ...]
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """Files and folders that pixels are read from."""
+
     def read_block(self, plane: int, row: int, col: int, out: NDArray[np.generic]) -> None:
         """Decode a block; may be called from several threads at a time.
 

@@ -88,6 +88,11 @@ class OmeZarrImage:
         omero = metadata.get("omero", {}).get("channels", [])
         self.channel_names = all_names([c.get("label") for c in omero], self.shape[0])
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The folders of the image and of its array of pixels."""
+        return (self.path, self._folder)
+
     def _group(self) -> tuple[zarr.Group, Mapping[str, Any]]:
         """Return the group that has the multiscales, and its metadata."""
         group = zarr.open_group(self.path, mode="r")

@@ -299,6 +299,11 @@ class TiffImage:
             raise ValueError(f"a block of {pixels.shape[1:3]} pixels instead of {(height, width)}")
         out[...] = pixels[0, :height, :width].transpose(2, 0, 1)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that hold planes: several for a set of OME-TIFF files."""
+        return (self.path, *self._descriptors)
+
     def close(self) -> None:
         """Close the files."""
         while self._descriptors:

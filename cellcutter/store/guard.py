@@ -65,9 +65,10 @@ def lies_in(name: Path, folder: Path) -> bool:
     """Tell whether a name is, or is somewhere below, what has another name or would have it."""
     place = name.parent.resolve() / name.name
     other = folder.parent.resolve() / folder.name
-    return place.is_relative_to(other) or _identity(folder) in {_identity(name), *_folders(name)} - {
-        None
-    }
+    return place.is_relative_to(other) or _identity(folder) in {
+        _identity(name),
+        *_folders(name),
+    } - {None}
 
 
 def _refused(name: Path, how: str, path: Path) -> DestinationError:
@@ -78,7 +79,7 @@ def _refused(name: Path, how: str, path: Path) -> DestinationError:
 
 def _identity(path: Path, *, follow: bool = True) -> _Identity | None:
     try:
-        found = os.stat(path, follow_symlinks=follow)
+        found = path.stat(follow_symlinks=follow)
     except (OSError, ValueError):  # nothing there: its reader will say so
         return None
     return found.st_dev, found.st_ino
