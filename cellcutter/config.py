@@ -51,7 +51,7 @@ def _content(file: Path) -> object:
 
     try:
         if file.exists() and not file.is_file():
-            raise SettingsError(f"{file}: neither text nor link found, a YAML file expected")
+            raise SettingsError(f"{file}: no regular file found, a YAML file expected")
         with file.open(encoding="utf-8") as lines:
             text = lines.read(_LARGEST + 1)
         if len(text) > _LARGEST:

@@ -18,7 +18,7 @@ import numpy as np
 from cellcutter.cells.table import problems, read_cells
 from cellcutter.documented import takes
 from cellcutter.engine.windows import around, grid
-from cellcutter.errors import CellWarning, SettingsError, TableError
+from cellcutter.errors import CellWarning, SettingsError, TableError, reading
 from cellcutter.inputs import channels_of, open_checked, silent, survey_cells
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
@@ -83,7 +83,8 @@ def cut_cells(
         segmentation = open_checked(stack, mask) if mask is not None and has_mask else None
         publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
         names, chosen = channels_of(picture, wanted)
-        table = read_cells(cells)
+        with reading(cells, "a table of cells", TableError):
+            table = read_cells(cells)
         present, size = survey_cells(table, picture, segmentation, window, limits, report)
         message, status = problems(table, picture, segmentation, present)
         if message and wanted["on_missing"] == "error":

@@ -10,7 +10,7 @@ from cellcutter.cells.labels import check_labels, survey
 from cellcutter.cells.markers import positions, read_markers
 from cellcutter.cells.table import CellTable
 from cellcutter.engine.windows import around
-from cellcutter.errors import ImageError
+from cellcutter.errors import ImageError, TableError, reading
 from cellcutter.limits import Limits
 from cellcutter.options import Name, Options
 from cellcutter.read.image import Image
@@ -30,7 +30,8 @@ def open_checked(stack: ExitStack, path: Name) -> Image:
     ------
     ImageError
     """
-    image = stack.enter_context(open_image(path))
+    with reading(path, "an image", ImageError):
+        image = stack.enter_context(open_image(path))
     if not numeric(image.dtype):
         raise ImageError(
             f"{image.path}: pixels of {image.dtype} found, integers or floats expected"
@@ -42,7 +43,8 @@ def channels_of(image: Image, options: Options) -> tuple[tuple[str, ...] | None,
     """Return the marker names of the image's channels and the positions of those to be cut."""
     names = image.channel_names
     if options["markers"] is not None:
-        names = read_markers(options["markers"], image)
+        with reading(options["markers"], "a CSV file of markers", TableError):
+            names = read_markers(options["markers"], image)
     return names, positions(options["channels"], image, names)
 
 

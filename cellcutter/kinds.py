@@ -83,7 +83,7 @@ def _is_truth(value: object) -> bool:
 
 def _path(value: Any) -> str:
     path = os.fspath(value)
-    if not isinstance(path, str) or not path or "\0" in path:
+    if not isinstance(path, str) or not path or b"\0" in os.fsencode(path):
         raise ValueError(value)
     return path
 
