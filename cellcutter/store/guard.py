@@ -6,7 +6,6 @@ they are (device and inode), with all links followed on the way, not by how they
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
