@@ -9,6 +9,7 @@ destination puts it right.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from cellcutter import stops, system
 from cellcutter.errors import DestinationError, PublicationError
 from cellcutter.store.guard import Inputs
 from cellcutter.store.journal import Changed, Item, Journal
-from cellcutter.store.names import Names, is_ours, write_stream
+from cellcutter.store.names import Names, write_stream
 from cellcutter.store.staging import (
     Staging,
     check_length,
@@ -88,8 +89,9 @@ class Publication:
         if self.names.metadata and not self.names.file:
             write_stream(self.names.metadata, self.metadata)
         with stops.held() as signals:
-            self._check()
+            # looked at before it is checked: what comes later has another inode
             journal = Journal(self._staging, self._items(made, masks))
+            self._check()
             journal.write()
             self._settle(journal)
             signals.done()
@@ -118,7 +120,7 @@ class Publication:
             wanted.append((names.file, self.metadata))
         if masks:
             wanted.append((names.masks, masks))
-        elif is_ours(names.masks):
+        elif os.path.lexists(names.masks):  # those of another store, as checks make sure
             wanted.append((names.masks, None))
         wanted.append((names.destination, made))
         return [Item.of(*pair, self._staging, n) for n, pair in enumerate(wanted)]

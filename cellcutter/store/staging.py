@@ -122,10 +122,8 @@ def leftovers(destination: Path, own: Staging) -> Iterator[Staging]:
             continue
         try:
             found, left = _read(folder, destination, owner)
-        except FileNotFoundError:  # gone meanwhile
-            continue
         except (OSError, ValueError, TypeError):
-            found, left = None, True
+            found, left = None, os.path.lexists(folder)
         if found:
             yield found
         elif left:

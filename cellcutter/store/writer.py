@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore, ZipStore
 
+from cellcutter import stops
 from cellcutter.errors import DestinationError
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
@@ -182,7 +183,7 @@ class StoreWriter:
         with zipfile.ZipFile(made) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
         self._check_sizes(made, sizes)
-        with ZipStore(made, mode="r") as store:
+        with stops.held(), ZipStore(made, mode="r") as store:
             self._check_array(made, store)
         return made
 
@@ -253,7 +254,8 @@ class StoreWriter:
             raise DestinationError(_CHANGED.format(path, f"{found} bytes", f"{expected} bytes"))
 
     def _check_array(self, made: Path, store: Path | ZipStore) -> None:
-        array = zarr.open_array(store, mode="r")
+        with stops.held():  # zarr reads in a thread of its own, and closes what that opens
+            array = zarr.open_array(store, mode="r")
         if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
             raise DestinationError(
                 f"{made}: {array.shape} {array.dtype} found, "

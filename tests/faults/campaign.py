@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from cellcutter.commands import cli
@@ -163,6 +164,10 @@ def old_store(scene: Scene, place: Path) -> dict[str, int]:
     return listed(store)
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def listed(folder: Path) -> dict[str, int]:
     with os.scandir(folder) as entries:
         return {entry.name: entry.inode() for entry in entries}
@@ -215,7 +220,7 @@ def killed(
     new = stores(scene.after["new, with all" if masks else "new"])
     which = holds(place, old, new, ["out.zarr"])
     if which == "neither" and not (hidden and not store.exists()):
-        return which, f"damaged: {os.listdir(place)}"
+        return which, f"damaged: {names_in(place)}"
     names = None
     if which == "new" and rng.random() < 0.5:
         store.rename(place / "moved.zarr")
@@ -225,8 +230,8 @@ def killed(
     if names is None:
         again = holds(place, old, new, None)
         problem = again not in ("old", "new") or (which == "new" and again == "old")
-        return which, f"{again} after the next run: {os.listdir(place)}" if problem else ""
-    left = sorted(os.listdir(place))
+        return which, f"{again} after the next run: {names_in(place)}" if problem else ""
+    left = names_in(place)
     return which, "" if left == names else f"after the next run: {left}, {names} expected"
 
 
@@ -260,11 +265,7 @@ def holds(
     """Tell whether a folder holds the old stores or the new ones, and no others."""
     for which, expected in (("old", old), ("new", new)):
         wanted = sorted(expected) if names is None else names
-        there = (
-            sorted(os.listdir(place))
-            if names is None
-            else [n for n in names if (place / n).exists()]
-        )
+        there = names_in(place) if names is None else [n for n in names if (place / n).exists()]
         if wanted != there:
             continue
         if which == "old":
@@ -284,24 +285,9 @@ def race(scene: Scene, counts: Counts, number: int, rng: random.Random) -> None:
     """Start pairs of runs to one name: one wins, the other says so in one line."""
     for each in range(number):
         scene.clear()
-        ready, go = os.pipe()
         logs = [scene.folder / f"log-{i}" for i in range(2)]
-
-        def act(number: int) -> int:
-            os.close(go)
-            log = logs[number].open("w")
-            os.dup2(log.fileno(), 2)
-            sys.stderr = log
-            os.read(ready, 1)
-            if number:
-                time.sleep(pause)
-            return cli.main_cut_cells(scene.words())
-
         pause = rng.choice((0, 0, rng.random() * 0.02, rng.random() * 0.2))
-        children = [fork(lambda i=i: act(i)) for i in range(2)]
-        os.close(ready)
-        os.close(go)
-        statuses = [wait(child) for child in children]
+        statuses = together(scene, logs, pause)
         problem = ""
         lost = logs[statuses.index(2)].read_text() if 2 in statuses else ""
         if sorted(statuses) != [0, 2]:
@@ -314,6 +300,25 @@ def race(scene: Scene, counts: Counts, number: int, rng: random.Random) -> None:
             problem = f"damaged, or {scene.leftovers()} left"
         counts.count("pairs of runs to one name", problem, f"pair {each}")
         counts.notes["pairs: " + ("locked" if "another" in lost else "exists already")] += 1
+
+
+def together(scene: Scene, logs: list[Path], pause: float) -> list[int]:
+    """Start two runs as one, the second a little later, and return their exit statuses."""
+    ready, go = os.pipe()
+
+    def act(log: Path, seconds: float) -> int:
+        os.close(go)
+        with log.open("w") as stderr:
+            os.dup2(stderr.fileno(), 2)
+            sys.stderr = stderr
+            os.read(ready, 1)
+            time.sleep(seconds)
+            return cli.main_cut_cells(scene.words())
+
+    children = [fork(partial(act, *each)) for each in zip(logs, (0, pause), strict=True)]
+    os.close(ready)
+    os.close(go)
+    return [wait(child) for child in children]
 
 
 def main() -> int:
