@@ -7,10 +7,10 @@ SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench clean
+.PHONY: help demo test test-newest check format docs bench clean
 
 help:  ## Show these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,10 @@ check: $(READY)  ## Lint, check the format, the types and the layers
 test: check  ## Run all checks and all tests
 	$(BIN)/python -m pytest
 
+test-newest:  ## Run what needs no service on the newest Python that is here
+	$(MAKE) VENV=.venv-newest PYTHON=$$(tools/newest-python) .venv-newest/ready
+	.venv-newest/bin/python -m pytest --ignore tests/pipeline
+
 bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
 	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
 
@@ -40,4 +44,4 @@ docs:  ## Write docs/parameters.md anew
 	bin/parameter-table > docs/parameters.md
 
 clean:  ## Remove what these targets made
-	rm -rf $(VENV) .tools demo
+	rm -rf .venv .venv-newest .tools demo
