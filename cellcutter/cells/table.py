@@ -128,7 +128,7 @@ def _read_csv(path: Path, columns: Mapping[str, str] | None) -> Iterator[tuple[C
                 chunksize=_ROWS,
                 low_memory=False,
                 skipinitialspace=True,
-                encoding_errors="surrogateescape",
+                encoding_errors="backslashreplace",  # strings of Arrow hold no surrogates
                 **exact,
             )
             count = 0
