@@ -144,7 +144,7 @@ def produce(request: Request, target: Target, progress: Progress) -> CutResult:
         if masks:
             sinks = [masks[0].write, _masked(writer, masks[0])]
         cuttings = [
-            Cutting(plan, array.job, array.inputs, sink, stages[target.destination].folder)
+            Cutting(plan, array.job, sink, stages[target.destination].folder)
             for plan, array, sink in zip(plans, arrays, sinks, strict=True)
         ]
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))

@@ -82,7 +82,7 @@ class StoreWriter:
                 shape=layout.shape,
                 chunks=layout.chunks,
                 dtype=layout.dtype,
-                fill_value=layout.dtype.type(0),
+                fill_value=None,  # all chunks are there; xarray would make a value mean "missing"
                 compressors=None
                 if self._codec is None
                 else numcodecs.Blosc(**self._codec.config()),
