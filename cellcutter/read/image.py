@@ -202,7 +202,11 @@ def interpret_axes(path: Path, names: str, lengths: Sequence[int]) -> Axes:
         There is no Y or X, there are several focal planes beside channels or time points, or more
         channels than any image has.
     """
-    found = ", ".join(f"{n} {length}" for n, length in zip(names, lengths, strict=True))
+    found = ", ".join(
+        f"{n} {length}"
+        for n, length in zip(names, lengths, strict=True)
+        if length != 1 or n in "YX"
+    )
     if names.count("Y") != 1 or names.count("X") != 1 or min(lengths) < 1:
         raise ImageError(f"{path}: axes {found or '(none)'} found, Y and X and perhaps C expected")
     others = [axis for axis, name in enumerate(names) if name not in "YX"]
