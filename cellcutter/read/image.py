@@ -35,7 +35,8 @@ class Image(Protocol):
     path : Path
         As the caller gave it.
     files : tuple of Path
-        The files and folders that pixels are read from: `path` itself, or members of a set.
+        `path`, and the files and folders that pixels are read from: members of a set, or what lies
+        in `path`.
     shape : tuple of int
         (channels, height, width)
     dtype : numpy.dtype

@@ -60,6 +60,8 @@ class OmeZarrImage:
             notes = (f"image {image.key} of the collection is taken",)
         array, names = image.array, image.axes
         self._array = array
+        if self.path.is_dir() and array.key:  # which may be a link to elsewhere
+            self.files = (self.path, self.path / array.key)
         axes = interpret_axes(self.path, names, array.shape)
         self._axes = axes
         self.shape = axes.shape

@@ -64,7 +64,8 @@ class TiffImage:
         )
         self.block_shape = common_block(planes, *size)
         self.block_nbytes = max(plane.block_nbytes for plane in planes)
-        self.files = tuple(dict.fromkeys(p.file for p in planes if not isinstance(p, AbsentPlane)))
+        there = (p.file for p in planes if not isinstance(p, AbsentPlane))
+        self.files = tuple(dict.fromkeys((path, *there)))
         self.channel_names: tuple[str, ...] | None = None
         self.pixel_size: PixelSize | None = None
         self.notes: tuple[str, ...] = ()
