@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from cellcutter.cells.checks import Status, placement, problems
 from cellcutter.cells.labels import Survey, check_labels, one_channel, survey
 from cellcutter.cells.markers import positions, read_markers
-from cellcutter.cells.table import CellTable
-from cellcutter.engine.windows import around
-from cellcutter.errors import ImageError, SettingsError, TableError, reading
+from cellcutter.cells.table import CellTable, read_cells
+from cellcutter.cells.units import in_pixels, window_pixels
+from cellcutter.engine.windows import Windows, around
+from cellcutter.errors import CellWarning, ImageError, SettingsError, TableError, reading
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, Options
 from cellcutter.read import Image, open_image
 from cellcutter.store.layout import numeric
 from cellcutter.types import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LISTED = 8  # files, in the log
 _LARGE = 200  # pixels: a window of the largest cell that is larger may be a mistake
@@ -94,9 +101,9 @@ def sources(image: Image, mask: Image | None = None) -> dict[str, object]:
 def asked(options: Options, *names: str) -> dict[str, object]:
     """Return options as the attributes show them: those named, and which image was chosen."""
     given: dict[str, object] = dict(options)
-    chosen = ("image_index", "mask_index", "mask_channel")
+    chosen = ("image_index", "mask_index", "mask_channel", "columns", "centroid_unit")
     return {name: given[name] for name in names} | {
-        name: given[name] for name in chosen if given.get(name) is not None
+        name: given[name] for name in chosen if given.get(name) not in (None, "px")
     }
 
 
@@ -109,6 +116,75 @@ def channels_of(image: Image, options: Options) -> tuple[tuple[str, ...] | None,
     chosen = positions(options["channels"], image, names)
     image.check_channels(chosen)
     return names, chosen
+
+
+def cells_of(table: Name | pd.DataFrame, image: Image, options: CellOptions) -> CellTable:
+    """Return the cells of a table, with their centroids in pixels.
+
+    Raises
+    ------
+    TableError
+    SettingsError
+        Centroids are in micrometres, and the image's pixel size is not known.
+    """
+    unit = options["centroid_unit"]
+    columns = cast("dict[str, str] | None", options["columns"])
+    with reading(table, "a table of cells", TableError):
+        cells = in_pixels(read_cells(table, columns), unit, image)
+    if unit != "px" and image.pixel_size is not None:
+        size = image.pixel_size
+        log.info("centroids in %s: pixels have %g x %g %s", unit, size.y, size.x, size.unit)
+    return cells
+
+
+def window_of(image: Image, options: CellOptions) -> int | None:
+    """Return the size of the window in pixels, where it is given.
+
+    Raises
+    ------
+    SettingsError
+        It is given in micrometres, and the image's pixel size is not known.
+    """
+    given = options["window_size"]
+    size = window_pixels(given, image)
+    if isinstance(given, str):
+        log.info("window of %s: %d pixels", given, size)
+    return size
+
+
+def check_cells(
+    cells: CellTable,
+    image: Image,
+    mask: Image | None,
+    found: Survey | None,
+    windows: Windows,
+    on_missing: str,
+) -> Status:
+    """Return what is the matter with each cell.
+
+    Raises
+    ------
+    TableError
+        Cells cannot be cut, or the table as a whole is wrong, and `on_missing` is "error".
+
+    Warns
+    -----
+    CellWarning
+    """
+    message, status = problems(cells, image, mask, found)
+    grave = message is not None
+    messages = [message] if message else []
+    if found is not None and not (grave and on_missing == "error"):
+        place = placement(cells, image, found, windows, status)
+        grave |= place.wrong
+        messages += [place.message] if place.message else []
+        if place.larger:
+            log.info("%d cells are larger than the window", place.larger)
+    for message in messages:
+        if grave and on_missing == "error":
+            raise TableError(message)
+        warnings.warn(message, CellWarning, stacklevel=3)
+    return status
 
 
 def survey_cells(

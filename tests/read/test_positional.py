@@ -31,9 +31,12 @@ def test_threads_share_a_descriptor(tmp_path, way):
     wrong = []
 
     def read(seed: int) -> None:
-        for offset in np.random.default_rng(seed).integers(0, 99_000, 500).tolist():
-            if positional.read_at(descriptor, 1000, offset) != content[offset : offset + 1000]:
-                wrong.append(offset)
+        offsets = np.random.default_rng(seed).integers(0, 99_000, 500).tolist()
+        wrong.extend(
+            offset
+            for offset in offsets
+            if positional.read_at(descriptor, 1000, offset) != content[offset : offset + 1000]
+        )
 
     threads = [threading.Thread(target=read, args=(i,)) for i in range(4)]
     for thread in threads:
