@@ -77,7 +77,7 @@ def images_in(path: str | os.PathLike[str]) -> list[ImageInfo]:
 
         return [info_of_folder(file, members)]
     if start is None or _is_zarr_zip(file, start):
-        from cellcutter.read.ngff import infos_of_zarr
+        from cellcutter.read.ngff_images import infos_of_zarr
 
         return infos_of_zarr(file)
     from cellcutter.read.tiff import infos_of_tiff
