@@ -198,7 +198,7 @@ class StoreWriter:
             shape=self.layout.shape,
             chunks=self.layout.chunks,
             dtype=self.layout.dtype,
-            fill_value=self.layout.dtype.type(0),
+            fill_value=None,  # all chunks are there; xarray would take a value for "missing"
             compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
             zarr_format=2,
             attributes=dict(attributes),
