@@ -172,7 +172,7 @@ def _says(image: Image) -> str:
 
 def _scale(values: Floats, sides: Floats) -> float:
     """Return by how much centroids are larger than the middles of boxes, shape (2, n)."""
-    middle = sides.mean(0)
+    middle = sides.mean(0) - 0.5
     return float(np.median(values / np.maximum(middle, 0.5)))
 
 
