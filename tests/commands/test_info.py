@@ -53,7 +53,7 @@ def test_images(tmp_path, capfd):
     assert "deflate" in first["compression"].lower()
     assert first["pixel_size"] == {"y": 0.65, "x": 0.65, "unit": "µm"}
     assert [c["name"] for c in first["channels"]] == ["DNA", "CD8", "CD3"]
-    assert second["shape"] == [10, 12]
+    assert second["shape"][-2:] == [10, 12]
     assert cli.main(["info", str(path)]) == 0
     shown = capfd.readouterr().out
     for words in (
