@@ -7,8 +7,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from cellcutter.cells.table import table_facts
-from cellcutter.errors import ImageError, InputError, reading
+from cellcutter.cells.facts import table_facts
+from cellcutter.errors import ImageError, reading
 from cellcutter.kinds import read_path
 from cellcutter.options import Name
 from cellcutter.read import ImageInfo, images_in
@@ -28,7 +28,7 @@ _LIBRARIES = (
     "pyyaml",
     "tqdm",
 )
-_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx")
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 
 
 def facts(path: Name) -> Facts:
@@ -65,7 +65,8 @@ def _image_facts(info: ImageInfo) -> Facts:
         "shape": list(info.shape),
         "type": str(info.dtype),
         "channels": [
-            {"number": number, "name": name} for number, name in enumerate(info.channel_names or (), 1)
+            {"number": number, "name": name}
+            for number, name in enumerate(info.channel_names or (), 1)
         ],
         "pixel_size": None if size is None else {"y": size.y, "x": size.x, "unit": size.unit},
         "block_shape": list(info.block_shape),

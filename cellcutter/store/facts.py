@@ -33,11 +33,13 @@ class _Files(Protocol):
 class _Folder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.sizes = {}
-        for parent, _, names in os.walk(folder):
+        self.sizes: Mapping[str, int] = dict(self._sizes())
+
+    def _sizes(self) -> Iterator[tuple[str, int]]:
+        for parent, _, names in os.walk(self._folder):
             for name in names:
                 file = Path(parent, name)
-                self.sizes[file.relative_to(folder).as_posix()] = file.lstat().st_size
+                yield file.relative_to(self._folder).as_posix(), file.lstat().st_size
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
@@ -47,7 +49,7 @@ class _Folder:
 class _Zip:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self.sizes = {info.filename: info.file_size for info in archive.infolist()}
+        self.sizes: Mapping[str, int] = {i.filename: i.file_size for i in archive.infolist()}
 
     def read(self, name: str) -> bytes:
         """Return the content of a member."""
