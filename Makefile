@@ -40,8 +40,8 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs:  ## Write docs/parameters.md anew
-	bin/parameter-table > docs/parameters.md
+docs:  ## Write docs/reference/parameters.md anew
+	bin/parameter-table > docs/reference/parameters.md
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-newest .tools demo
