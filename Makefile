@@ -7,7 +7,7 @@ SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest check format docs bench clean
+.PHONY: help demo test test-newest check format coverage docs bench clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,12 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs:  ## Write docs/reference/parameters.md anew
+coverage: $(READY)  ## Run what needs no service, and show which lines and branches were run
+	$(BIN)/python -m pytest --ignore tests/pipeline --ignore tests/docs --cov --cov-report=term --cov-report=html
+
+docs: $(READY)  ## Make the documentation as a site, in site/
 	bin/parameter-table > docs/reference/parameters.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:  ## Remove what these targets made
-	rm -rf .venv .venv-newest .tools demo
+	rm -rf .venv .venv-newest .tools demo site htmlcov
