@@ -1,13 +1,13 @@
 # Two commands set up all they need: `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/ready
 SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest check format coverage docs bench clean
+.PHONY: help demo test test-plain test-docs test-newest check format coverage docs dist bench clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,9 +25,19 @@ check: $(READY)  ## Lint, check the format, the types and the layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	tools/actionlint
 
 test: check  ## Run all checks and all tests
 	$(BIN)/python -m pytest
+
+test-plain: $(READY)  ## Run what needs no service, on this Python
+	$(BIN)/python -m pytest --ignore tests/pipeline --ignore tests/docs
+
+test-docs: $(READY)  ## Run the snippets of the documentation
+	$(BIN)/python -m pytest tests/docs
+
+dist: $(READY)  ## Build the package, in dist/
+	$(BIN)/python -m build
 
 test-newest:  ## Run what needs no service on the newest Python that is here
 	$(MAKE) VENV=.venv-newest PYTHON=$$(tools/newest-python) .venv-newest/ready
