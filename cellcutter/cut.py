@@ -8,18 +8,28 @@ before it is whole.
 from __future__ import annotations
 
 import os
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from cellcutter.cells.table import problems, read_cells
 from cellcutter.documented import takes
 from cellcutter.engine.windows import around, grid
-from cellcutter.errors import CellWarning, SettingsError, TableError, reading
-from cellcutter.inputs import channels_of, open_checked, silent, survey_cells
+from cellcutter.errors import SettingsError
+from cellcutter.inputs import (
+    asked,
+    cells_of,
+    channels_of,
+    check_cells,
+    naming_largest,
+    open_image_of,
+    open_mask,
+    silent,
+    sources,
+    survey_cells,
+    window_of,
+)
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, TileOptions, complete
@@ -53,7 +63,8 @@ def cut_cells(
         Segmentation mask of the same height and width: integers, 0 for background, else the
         CellID. None, or "-", where `window_size` is given and `mask_cells` is not.
     cells : path or DataFrame
-        Table with the columns CellID, Y_centroid and X_centroid (pixels).
+        Table with the columns CellID, Y_centroid and X_centroid (pixels): CSV, perhaps
+        compressed, or Parquet where pyarrow is installed.
     destination : path
         Store to be made: an array (channels, cells, window, window) of the image's dtype, the
         cells in the order of the table.
@@ -69,47 +80,45 @@ def cut_cells(
     ... )  # doctest: +SKIP
     """
     wanted = complete(CellOptions, options)
-    window, masked = wanted["window_size"], wanted["mask_cells"]
+    masked = wanted["mask_cells"]
     has_mask = mask is not None and os.fspath(mask) != "-"
-    if not has_mask and (window is None or masked):
+    if not has_mask and (wanted["window_size"] is None or masked):
         because = "with --mask-cells" if masked else "without --window-size"
         raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
     target = Target.checked(Path(destination), wanted, masks=masked)
     limits = Limits.of(wanted, wanted["cells_per_chunk"])
     report = progress or silent
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
-        segmentation = open_checked(stack, mask) if mask is not None and has_mask else None
+        segmentation = open_mask(stack, mask, wanted) if mask is not None and has_mask else None
+        picture = open_image_of(stack, image, wanted, segmentation)
         names, chosen = channels_of(picture, wanted)
-        with reading(cells, "a table of cells", TableError):
-            table = read_cells(cells)
-        present, size = survey_cells(table, picture, segmentation, window, limits, report)
-        message, status = problems(table, picture, segmentation, present)
-        if message and wanted["on_missing"] == "error":
-            raise TableError(message)
-        if message:
-            warnings.warn(message, CellWarning, stacklevel=2)
+        window = window_of(picture, wanted)
+        table = cells_of(cells, picture, wanted)
+        found, size = survey_cells(table, picture, segmentation, window, limits, report)
+        windows = around(table.y, table.x, size)
+        status = check_cells(table, picture, segmentation, found, windows, wanted["on_missing"])
         request = Request(
             picture,
             chosen,
             names,
             "cell",
-            around(table.y, table.x, size),
+            windows,
             table.ids,
             {
-                "image": picture.name,
+                **sources(picture, segmentation),
                 "labels": segmentation.name if segmentation else None,
                 "cells": Path(table.name).name,
             },
-            {name: wanted[name] for name in ("window_size", "mask_cells", "on_missing")},
+            asked(wanted, "window_size", "mask_cells", "on_missing"),
             wanted,
             limits,
             status,
             table.digest(),
             segmentation if masked else None,
-            present,
+            None if found is None else found.present,
         )
-        return produce(request, target, report)
+        with naming_largest(found, window):
+            return produce(request, target, report)
 
 
 @takes(TileOptions)
@@ -147,7 +156,7 @@ def cut_tiles(
     target = Target.checked(Path(destination), wanted, masks=False)
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
+        picture = open_image_of(stack, image, wanted)
         names, chosen = channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
         request = Request(
@@ -157,8 +166,8 @@ def cut_tiles(
             "tile",
             windows,
             np.arange(len(windows)),
-            {"image": picture.name},
-            {"window_size": size, "step_size": step},
+            sources(picture),
+            {"window_size": size, **asked(wanted, "step_size")},
             wanted,
             limits,
         )

@@ -230,8 +230,6 @@ def _log_plan(request: Request, layout: Layout, plan: Plan, memory: int) -> None
         image.dtype,
         len(request.channels),
     )
-    for note in image.notes:
-        log.info("%s: %s", image.name, note)
     log.info(
         "%d %ss, window %d x %d pixels; %d chunk%s of %d",
         len(request.windows),
