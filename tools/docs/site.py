@@ -74,7 +74,7 @@ def keys() -> str:
     for title, options in tables:
         lines += [f"\n## {title}\n", "| key | value | meaning |", "| --- | --- | --- |"]
         for name, option in options.items():
-            long = [flag[2:] for flag in flags_of(name, option) if flag.startswith("--")][0]
+            long = next(flag[2:] for flag in flags_of(name, option) if flag.startswith("--"))
             cells = [f"`{long}`", option.kind.expected, option.help]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
