@@ -33,7 +33,7 @@ from cellcutter.inputs import (
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, TileOptions, complete
-from cellcutter.produce import CutResult, Target, produce
+from cellcutter.produce import CutResult, claim, produce
 from cellcutter.request import Request
 from cellcutter.types import Progress
 
@@ -85,12 +85,14 @@ def cut_cells(
     if not has_mask and (wanted["window_size"] is None or masked):
         because = "with --mask-cells" if masked else "without --window-size"
         raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
-    target = Target.checked(Path(destination), wanted, masks=masked)
     limits = Limits.of(wanted, wanted["cells_per_chunk"])
     report = progress or silent
     with ExitStack() as stack:
+        inputs = [image, mask if has_mask else None, cells, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, inputs, wanted, has_masks=masked))
         segmentation = open_mask(stack, mask, wanted) if mask is not None and has_mask else None
         picture = open_image_of(stack, image, wanted, segmentation)
+        publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
         names, chosen = channels_of(picture, wanted)
         window = window_of(picture, wanted)
         table = cells_of(cells, picture, wanted)
@@ -118,7 +120,7 @@ def cut_cells(
             None if found is None else found.present,
         )
         with naming_largest(found, window):
-            return produce(request, target, report)
+            return produce(request, publication, report)
 
 
 @takes(TileOptions)
@@ -153,10 +155,12 @@ def cut_tiles(
     wanted = complete(TileOptions, options)
     size = read_pixels("WINDOW_SIZE", window_size)
     step = wanted["step_size"]
-    target = Target.checked(Path(destination), wanted, masks=False)
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
+        inputs = [image, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, inputs, wanted))
         picture = open_image_of(stack, image, wanted)
+        publication.protect(picture.files)
         names, chosen = channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
         request = Request(
@@ -171,4 +175,4 @@ def cut_tiles(
             wanted,
             limits,
         )
-        return produce(request, target, progress or silent)
+        return produce(request, publication, progress or silent)

@@ -106,7 +106,8 @@ class Rows:
                 self.count += int(long[0]) + 1
                 stop = ends[int(long[0]) * self._columns + column]
                 start = stop - widths[int(long[0]) * self._columns + column]
-                raise self._too_long(column, text[start : start + WIDTH].tobytes().decode("latin-1"))
+                found = text[start : start + WIDTH].tobytes().decode("latin-1")
+                raise self._too_long(column, found)
         self.count += rows
         return True
 
