@@ -18,8 +18,8 @@ import tifffile
 from cellcutter.errors import ImageError
 from cellcutter.read.image import MOST_CHANNELS
 from cellcutter.read.ome import Names, OmeImage, TiffData, parse_ome
-from cellcutter.read.tiff_images import Absent, Page, Picture, loose_pages
-from cellcutter.read.tiff_set import FileSet, Owner, companion_of, page_at
+from cellcutter.read.tiff.images import Absent, Page, Picture, loose_pages
+from cellcutter.read.tiff.set import FileSet, Owner, companion_of, page_at
 from cellcutter.types import PixelSize
 
 

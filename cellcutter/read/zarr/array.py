@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.read.zarr_codecs import CHECKSUM, TAIL, Codecs, codecs_of
-from cellcutter.read.zarr_store import Store, read_json
+from cellcutter.read.zarr.codecs import CHECKSUM, TAIL, Codecs, codecs_of
+from cellcutter.read.zarr.store import Store, read_json
 
 _NOT_WRITTEN = 2**64 - 1  # in the index of a shard
 

@@ -17,10 +17,10 @@ from typing import Any
 from cellcutter.errors import ImageError
 from cellcutter.read.choice import Candidate
 from cellcutter.read.image import ImageInfo, interpret_axes
-from cellcutter.read.ngff_inside import collection, refuse
 from cellcutter.read.ome import all_names
-from cellcutter.read.zarr_array import ZarrArray, open_array
-from cellcutter.read.zarr_store import FolderStore, Store, ZipStore, attributes
+from cellcutter.read.zarr.array import ZarrArray, open_array
+from cellcutter.read.zarr.inside import collection, refuse
+from cellcutter.read.zarr.store import FolderStore, Store, ZipStore, attributes
 from cellcutter.types import PixelSize
 
 _UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm"}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cellcutter.read.headers import check_encoded
 from cellcutter.read.positional import Files
-from cellcutter.read.tiff_images import Absent
+from cellcutter.read.tiff.images import Absent
 from cellcutter.types import Bools, Ints
 
 ROWS = 64  # rows of a block where nothing is compressed, and any rows can be read

@@ -19,11 +19,11 @@ from cellcutter.errors import ImageError
 from cellcutter.read.choice import Wanted, choose
 from cellcutter.read.image import ImageInfo, order_hint
 from cellcutter.read.positional import Files
-from cellcutter.read.tiff_images import Page, Picture, native, pictures_of
-from cellcutter.read.tiff_layout import common_block, planes_of_page, raw_planes
-from cellcutter.read.tiff_ome import ome_pictures
-from cellcutter.read.tiff_open import opened
-from cellcutter.read.tiff_planes import AbsentPlane, Plane
+from cellcutter.read.tiff.images import Page, Picture, native, pictures_of
+from cellcutter.read.tiff.layout import common_block, planes_of_page, raw_planes
+from cellcutter.read.tiff.ome import ome_pictures
+from cellcutter.read.tiff.open import opened
+from cellcutter.read.tiff.planes import AbsentPlane, Plane
 from cellcutter.types import PixelSize
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from cellcutter.errors import ImageError
 from cellcutter.read.choice import Wanted, choose
 from cellcutter.read.image import MOST_BLOCKS, interpret_axes, order_hint
-from cellcutter.read.ngff_images import images_of, our_words, store_of
-from cellcutter.read.zarr_array import ZarrArray
-from cellcutter.read.zarr_store import Store, ZipStore
+from cellcutter.read.zarr.array import ZarrArray
+from cellcutter.read.zarr.images import images_of, our_words, store_of
+from cellcutter.read.zarr.store import Store, ZipStore
 
 
 class OmeZarrImage:

@@ -11,8 +11,8 @@ import tifffile
 
 from cellcutter.errors import ImageError
 from cellcutter.read.positional import Files
-from cellcutter.read.tiff_images import Absent, Page
-from cellcutter.read.tiff_planes import ROWS, AbsentPlane, BlockPlane, Plane, RawPlane
+from cellcutter.read.tiff.images import Absent, Page
+from cellcutter.read.tiff.planes import ROWS, AbsentPlane, BlockPlane, Plane, RawPlane
 
 _JPEG = {6, 7, 33007, 34892}  # compressions whose tables stand in tags of the page
 _OLD_JPEG = 6  # its header may stand in tags, and so may its end

@@ -11,7 +11,7 @@ import tifffile
 
 from cellcutter.read.ome import Ome, TiffData, parse_ome
 from cellcutter.read.positional import check_regular
-from cellcutter.read.tiff_images import Absent, Page
+from cellcutter.read.tiff.images import Absent, Page
 
 _MOST_XML = 1 << 28  # bytes of a companion file
 Owner = tuple[str | None, str | None]
