@@ -59,7 +59,7 @@ class Request:
         What was asked for, as far as it changes the result.
     options : Options
     limits : Limits
-    status : str array of shape (n,), optional
+    status : array of shape (n,), optional
         Why each cell could not be cut as it should be, or ``ok``.
     digest : str, optional
         SHA-256 of the CellIDs.
@@ -75,11 +75,11 @@ class Request:
     kind: str
     windows: Windows
     ids: Ints
-    sources: Mapping[str, str | None]
+    sources: Mapping[str, object]
     asked: Mapping[str, object]
     options: Options
     limits: Limits
-    status: NDArray[np.str_] | None = None
+    status: NDArray[np.object_] | None = None
     digest: str | None = None
     mask: Image | None = None
     present: Bools | None = None
