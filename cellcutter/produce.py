@@ -122,7 +122,7 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         if masks:
             sinks = [masks[0].write, _masked(writer, masks[0])]
         cuttings = [
-            Cutting(plan, array.job, array.inputs, sink, publication.folder)
+            Cutting(plan, array.job, sink, publication.folder)
             for plan, array, sink in zip(plans, arrays, sinks, strict=True)
         ]
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.cells.labels import Survey
+from cellcutter.cells.found import Survey
 from cellcutter.cells.table import CellTable
 from cellcutter.cells.units import micrometres
 from cellcutter.engine.windows import Windows
@@ -172,7 +172,7 @@ def _says(image: Image) -> str:
 
 def _scale(values: Floats, sides: Floats) -> float:
     """Return by how much centroids are larger than the middles of boxes, shape (2, n)."""
-    middle = sides.mean(0)
+    middle = sides.mean(0) - 0.5
     return float(np.median(values / np.maximum(middle, 0.5)))
 
 

@@ -80,6 +80,7 @@ def cell_ids(name: str, column: str, values: Column, rows: int) -> Ints:
 
 def _cell_id(name: str, column: str, text: str, row: int) -> int:
     number: float | None
+    text = text.strip() if len(text) <= WIDTH else text
     try:
         number = int(text) if "_" not in text and len(text) <= WIDTH else None
     except ValueError:
@@ -87,7 +88,8 @@ def _cell_id(name: str, column: str, text: str, row: int) -> int:
         if number is not None and not number < 2.0**53:
             number = math.nan if math.isnan(number) else math.inf
     if number is None:
-        raise _no_number(name, column, text, row)
+        error = _no_number(name, column, text, row)
+        raise TableError(f"{error}, as the mask has it")
     if not 0 <= number < 2**63 or number != math.floor(number):
         raise _no_id(name, column, number if math.isnan(number) else text, row)
     return int(number)

@@ -106,8 +106,9 @@ class Rows:
                 self.count += int(long[0]) + 1
                 stop = ends[int(long[0]) * self._columns + column]
                 start = stop - widths[int(long[0]) * self._columns + column]
-                found = text[start : start + WIDTH].tobytes().decode("latin-1")
-                raise self._too_long(column, found)
+                raise self._too_long(
+                    column, text[start : start + WIDTH].tobytes().decode("latin-1")
+                )
         self.count += rows
         return True
 

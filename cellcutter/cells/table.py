@@ -178,7 +178,9 @@ def _read_parquet(path: Path, columns: Mapping[str, str] | None) -> Iterator[tup
                 piece = batch.to_pandas(integer_object_nulls=True)
                 yield tuple(_values(piece[column]) for column in wanted)
     except pa.ArrowException as error:
-        raise TableError(f"{path}: {error} found, a Parquet table expected") from error
+        raise TableError(
+            f"{path}: a damaged file found ({error}), a Parquet table expected"
+        ) from error
 
 
 def _read_frame(

@@ -109,7 +109,7 @@ class Publication:
         if self.names.metadata:
             system.sync_file(self.metadata)
         for each in filter(None, (masks, made)):
-            (system.sync_folder if each.is_dir() else system.sync_file)(each)
+            (system.sync_tree if each.is_dir() else system.sync_file)(each)
         if self._staging.other:
             system.sync_folder(self._staging.other)
 

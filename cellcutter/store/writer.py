@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numcodecs
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore, ZipStore
 
-from cellcutter import stops
+from cellcutter import stops, system
 from cellcutter.errors import DestinationError
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
@@ -78,7 +78,6 @@ class StoreWriter:
         for name, content in self._metadata(attributes):
             with (folder / name).open("xb") as file:
                 file.write(content)
-                _sync(file)
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._rereadable = rereadable
         self._moving = threading.Lock()
@@ -123,7 +122,8 @@ class StoreWriter:
         with self._file(index).open("r+b" if frame.channels else "wb") as file:
             self._worker.append(frame, Thumbnails(part, masks), file)
             if frame.complete and self._archive is None:
-                _sync(file)
+                file.flush()
+                system.begin_sync(file.fileno())
         if not frame.complete:
             return
         self._sizes[index] = self._frames.pop(index).end
@@ -159,7 +159,6 @@ class StoreWriter:
         """Write a text file beside the chunks; it is the last member of an archive."""
         with (self._folder / name).open("w", encoding="utf-8", newline="") as file:
             file.writelines(pieces)
-            _sync(file)
         self._files.append(name)
 
     def finish(self) -> Path:
@@ -199,7 +198,7 @@ class StoreWriter:
             shape=self.layout.shape,
             chunks=self.layout.chunks,
             dtype=self.layout.dtype,
-            fill_value=self.layout.dtype.type(0),
+            fill_value=None,  # all chunks are there; xarray would take a value for "missing"
             compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
             zarr_format=2,
             attributes=dict(attributes),
@@ -261,12 +260,6 @@ class StoreWriter:
                 f"{made}: {array.shape} {array.dtype} found, "
                 f"{self.layout.shape} {self.layout.dtype} expected"
             )
-
-
-def _sync(file: IO[Any]) -> None:
-    """Wait until a file is on the disk: what gets its name later is whole there, too."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 class Copier:

@@ -102,12 +102,12 @@ def _files(what: str, index: int, expected: str) -> None:
         case(f"{what} truncated", rf"{name}: .* expected", truncated)
         case(
             f"{what} a text file",
-            rf"{name}: .* found, a TIFF image expected",
+            rf"{name}: a CSV table found, an image expected: TIFF, PNG, OME-Zarr",
             lambda c: path(c).write_text("CellID,X_centroid\n"),
         )
         case(
-            f"{what} a PNG",
-            rf"{name}: .* found, a TIFF image expected",
+            f"{what} a damaged PNG",
+            rf"{name}: .* found, an undamaged one expected",
             lambda c: path(c).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)),
         )
         case(
@@ -322,7 +322,7 @@ case(
 )
 case(
     "mask in RGB",
-    r"cell\.tif: 3 channels found, one channel of labels expected",
+    r"cell\.tif: 3 channels of 120 x 150 pixels found, one channel of labels expected",
     lambda c: c.labels(np.zeros((120, 150, 3), "u1"), photometric="rgb"),
 )
 case(

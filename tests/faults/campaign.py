@@ -12,7 +12,9 @@ stays. Exit status 1 where anything else was found.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+import pkgutil
 import random
 import signal
 import sys
@@ -22,12 +24,10 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import cellcutter
 from cellcutter.commands import cli
 from tests.faults.injection import ACTIONS, Injection, hide
 from tests.faults.scene import HIDDEN, MODES, Scene, contents, fork, wait
-
-import cellcutter.cut  # noqa: F401 isort: skip - loaded once, before processes are forked
-import pandas as pd  # noqa: F401 isort: skip
 
 CHUNKS = 3000
 
@@ -321,6 +321,12 @@ def together(scene: Scene, logs: list[Path], pause: float) -> list[int]:
     return [wait(child) for child in children]
 
 
+def load() -> None:
+    """Load the whole program once, before processes are forked."""
+    for module in pkgutil.walk_packages(cellcutter.__path__, "cellcutter."):
+        importlib.import_module(module.name)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--every", type=int, default=40, help="take each N-th injection")
@@ -329,6 +335,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work")
     given = parser.parse_args()
+    load()
     rng = random.Random(given.seed)
     counts = Counts()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:

@@ -9,9 +9,9 @@ from cellcutter.errors import ImageError
 from cellcutter.read.choice import Wanted, choose
 from cellcutter.read.image import MOST_CHANNELS, ImageInfo
 from cellcutter.read.positional import Files
-from cellcutter.read.tiff import TiffImage, image_of, infos_of_tiff, pictures_in
-from cellcutter.read.tiff_open import opened
-from cellcutter.read.tiff_planes import Plane
+from cellcutter.read.tiff.image import TiffImage, image_of, infos_of_tiff, pictures_in
+from cellcutter.read.tiff.open import opened
+from cellcutter.read.tiff.planes import Plane
 
 _ENDING = re.compile(r"(\.ome)?\.tiff?$", re.IGNORECASE)
 _NUMBERS = re.compile(r"(\d+)")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cellcutter.errors import ImageError
-from cellcutter.read.zarr_store import Store, attributes
+from cellcutter.read.zarr.store import Store, attributes
 
 _LISTED = 6  # images, in a message
 _LOOKED_AT = 60  # folders, in search of images

@@ -9,76 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import tifffile
 
 from cellcutter.errors import ImageError
 from cellcutter.read.image import MOST_CHANNELS
-from cellcutter.read.ome import Names, Ome, OmeImage, TiffData, parse_ome
-from cellcutter.read.positional import check_regular
-from cellcutter.read.tiff_images import Absent, Page, Picture, loose_pages
+from cellcutter.read.ome import Names, OmeImage, TiffData, parse_ome
+from cellcutter.read.tiff.images import Absent, Page, Picture, loose_pages
+from cellcutter.read.tiff.set import FileSet, Owner, companion_of, page_at
 from cellcutter.types import PixelSize
-
-_MOST_XML = 1 << 28  # bytes of a companion file
-Owner = tuple[str | None, str | None]
-
-
-@dataclass
-class _Set:
-    """The files of an OME-XML: the one that was given, and others beside it.
-
-    Parameters
-    ----------
-    path : Path
-        The file that was given.
-    tiff : tifffile.TiffFile
-    stack : ExitStack
-        Closes the other files.
-    uuid : str, optional
-        Of the file that was given.
-    same : set of owners
-        What the OME-XML calls the file that was given, beside its UUID and its name.
-    """
-
-    path: Path
-    tiff: tifffile.TiffFile
-    stack: ExitStack
-    uuid: str | None
-    same: set[Owner] = field(default_factory=set)
-    _others: dict[str, Any] = field(default_factory=dict)
-
-    def is_own(self, owner: Owner) -> bool:
-        """Tell whether planes lie in the file that was given."""
-        uuid, file = owner
-        if uuid is None and file is None:
-            return True
-        if uuid is not None and uuid == self.uuid:
-            return True
-        return owner in self.same or (file or "").lower() == self.path.name.lower()
-
-    def pages(self, data: TiffData) -> Any:
-        """Return the pages of the file that planes lie in; an :class:`Absent` where it is not."""
-        if self.is_own(data.owner):
-            return self.tiff.pages
-        file = data.file or f"the file of UUID {data.uuid}"
-        if file not in self._others:
-            self._others[file] = self._open(file) if data.file else Absent(file, "no name of it")
-        return self._others[file]
-
-    def _open(self, file: str) -> Any:
-        path = self.path.parent / file
-        try:
-            check_regular(path)
-            other = self.stack.enter_context(tifffile.TiffFile(path))
-        except OSError as error:
-            return Absent(file, (error.strerror or str(error)).lower())
-        except Exception as error:  # noqa: BLE001 - tifffile raises what it likes
-            return Absent(file, " ".join(str(error).split()))
-        return other.pages
 
 
 def ome_pictures(path: Path, tiff: tifffile.TiffFile, stack: ExitStack) -> list[Picture]:
@@ -96,7 +38,7 @@ def ome_pictures(path: Path, tiff: tifffile.TiffFile, stack: ExitStack) -> list[
         return loose_pages(path, tiff, ("its OME-XML cannot be understood, and is not used",))
     uuid, companion = ome.uuid, ome.companion
     if not ome.images and companion:
-        ome = _companion(path, companion)
+        ome = companion_of(path, companion)
         if ome is None:
             note = f"{companion}, which has its metadata, was not found: read without"
             return loose_pages(path, tiff, (note,))
@@ -104,7 +46,7 @@ def ome_pictures(path: Path, tiff: tifffile.TiffFile, stack: ExitStack) -> list[
     for image in images:
         if not image.data:  # all pages, in their order
             image.data.append(TiffData(dict.fromkeys("ZCT", 0), None, None))
-    files = _Set(path, tiff, stack, uuid)
+    files = FileSet(path, tiff, stack, uuid)
     owners = {data.owner for image in images for data in image.data}
     notes: tuple[str, ...] = ()
     if owners and not any(files.is_own(owner) for owner in owners):
@@ -131,21 +73,6 @@ def _renamed_note(owners: set[Owner]) -> tuple[str, ...]:
         f"its OME-XML names {names[0]}{others}, and not this file: the pixels of this file are read"
     )
     return (note,)
-
-
-def _companion(path: Path, name: str) -> Ome | None:
-    """Return the OME-XML of another file, which has that of a whole set."""
-    file = path.parent / name
-    try:
-        check_regular(file)
-        if file.stat().st_size > _MOST_XML:
-            return None
-        if name.lower().endswith((".tif", ".tiff", ".tf2", ".tf8", ".btf")):
-            with tifffile.TiffFile(file) as tiff:
-                return parse_ome(tiff.ome_metadata or "")
-        return parse_ome(file.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, tifffile.TiffFileError):
-        return None
 
 
 def _foreign_note(images: Sequence[OmeImage]) -> tuple[str, ...]:
@@ -181,7 +108,7 @@ def _renamed_member(
     return [Picture(one.axes, one.lengths, one.pages, key, metadata, image.name, notes=one.notes)]
 
 
-def _picture(path: Path, files: _Set, image: OmeImage, notes: tuple[str, ...]) -> Picture | None:
+def _picture(path: Path, files: FileSet, image: OmeImage, notes: tuple[str, ...]) -> Picture | None:
     """Return an image of the OME-XML; None where it describes other pixels than the files hold."""
     key = _first_page(files, image)
     if key is None:
@@ -229,17 +156,17 @@ def _picture(path: Path, files: _Set, image: OmeImage, notes: tuple[str, ...]) -
     )
 
 
-def _first_page(files: _Set, image: OmeImage) -> Page:
+def _first_page(files: FileSet, image: OmeImage) -> Page:
     """Return the first page that there is; those of the file itself are asked first."""
     for data in sorted(image.data, key=lambda data: not files.is_own(data.owner)):
         pages = files.pages(data)
         ifd = data.ifd or 0
         if not isinstance(pages, Absent) and 0 <= ifd < len(pages):
-            return _as_page(pages, ifd)
+            return page_at(pages, ifd)
     return None
 
 
-def _planes(files: _Set, image: OmeImage, order: str, lengths: Sequence[int]) -> list[Page]:
+def _planes(files: FileSet, image: OmeImage, order: str, lengths: Sequence[int]) -> list[Page]:
     """Return the page of each plane, in the order of the axes."""
     number = prod(lengths)
     found: dict[int, Page] = {}
@@ -261,7 +188,7 @@ def _planes(files: _Set, image: OmeImage, order: str, lengths: Sequence[int]) ->
             if absent:
                 found[start + i] = pages
             elif ifd + i < len(pages):
-                found[start + i] = _as_page(pages, ifd + i)
+                found[start + i] = page_at(pages, ifd + i)
             else:
                 file = data.file or files.path.name
                 found[start + i] = Absent(file, f"{len(pages)} pages, but not page {ifd + i + 1}")
@@ -269,7 +196,7 @@ def _planes(files: _Set, image: OmeImage, order: str, lengths: Sequence[int]) ->
     return [found.get(i, nowhere) for i in range(number)]
 
 
-def _too_few(files: _Set, image: OmeImage, pages: Sequence[Page]) -> bool:
+def _too_few(files: FileSet, image: OmeImage, pages: Sequence[Page]) -> bool:
     """Tell whether planes are missing though no other file has them."""
     missing = any(isinstance(page, Absent) for page in pages)
     return missing and all(files.is_own(data.owner) for data in image.data)
@@ -281,17 +208,12 @@ def _noting_left_out(tiff: tifffile.TiffFile, found: list[Picture]) -> list[Pict
     used = {page.index for page in pages if getattr(page, "parent", None) is tiff}
     if not used or not len(used) < len(tiff.pages) <= MOST_CHANNELS:
         return found
-    rest = (_as_page(tiff.pages, i).hash for i in range(len(tiff.pages)) if i not in used)
+    rest = (page_at(tiff.pages, i).hash for i in range(len(tiff.pages)) if i not in used)
     left_out = sum(hashed in {picture.key.hash for picture in found} for hashed in rest)
     if not left_out:
         return found
     note = f"{left_out} more pages, which its OME-XML does not describe, are left out"
     return [replace(picture, notes=(*picture.notes, note)) for picture in found]
-
-
-def _as_page(pages: Any, index: int) -> Page:
-    page = pages[index]
-    return page if isinstance(page, tifffile.TiffPage) else page.aspage()
 
 
 def _together(found: list[Picture], images: Sequence[OmeImage]) -> list[Picture]:

@@ -1,7 +1,6 @@
-"""A Zarr array of either format: its metadata, and its chunks decoded within bounds.
+"""A Zarr array of either format: its metadata, and where its chunks lie, in files or in shards.
 
-A chunk is decoded into no more memory than its shape needs, whatever its file says: a file of a
-megabyte can inflate to gigabytes. Format 2: https://zarr-specs.readthedocs.io/en/latest/v2/;
+Format 2: https://zarr-specs.readthedocs.io/en/latest/v2/;
 format 3: https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html.
 """
 
@@ -12,66 +11,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.read.zarr_store import Store, read_json
+from cellcutter.read.zarr.codecs import CHECKSUM, TAIL, Codecs, codecs_of
+from cellcutter.read.zarr.store import Store, read_json
 
-_BOUNDED: dict[str, Callable[..., bytes | bytearray]] = {
-    "zlib": imagecodecs.zlib_decode,
-    "gzip": imagecodecs.gzip_decode,
-    "zstd": imagecodecs.zstd_decode,
-    "blosc": imagecodecs.blosc_decode,
-    "bz2": imagecodecs.bz2_decode,
-}
-_CHECKSUM = "crc32c"
-_TAIL = 4  # bytes of a checksum
-_FILTERED = 8  # times its size that a chunk may have on the way through filters
 _NOT_WRITTEN = 2**64 - 1  # in the index of a shard
-
-
-@dataclass(frozen=True)
-class Codecs:
-    """How a chunk becomes bytes.
-
-    Parameters
-    ----------
-    dtype : numpy.dtype
-        As stored, with its byte order.
-    order : tuple of int
-        The axes in the order in which they are stored.
-    steps : sequence of (name, configuration)
-        From bytes to bytes, in the order of encoding.
-    """
-
-    dtype: np.dtype[np.generic]
-    order: tuple[int, ...]
-    steps: Sequence[tuple[str, Mapping[str, Any]]]
-
-    @property
-    def name(self) -> str:
-        """The name of the compression."""
-        names = [name for name, _ in self.steps if name != _CHECKSUM]
-        return ", ".join(names) or "none"
-
-    def decode(self, data: bytes, shape: Sequence[int]) -> NDArray[np.generic]:
-        """Return the pixels of a chunk.
-
-        Raises
-        ------
-        ValueError, EOFError, RuntimeError
-            The chunk is damaged, or has more pixels than it should.
-        """
-        expected = prod(shape) * self.dtype.itemsize
-        usual = all(name in _BOUNDED or name == _CHECKSUM for name, _ in self.steps)
-        room = expected + _TAIL * len(self.steps) if usual else _FILTERED * expected
-        for name, configuration in reversed(self.steps):
-            data = _undo(name, configuration, data, room)
-        if len(data) != expected:
-            raise EOFError(f"a chunk of {len(data)} bytes instead of {expected}")
-        stored = np.frombuffer(data, self.dtype).reshape([shape[axis] for axis in self.order])
-        return stored.transpose(np.argsort(self.order))
 
 
 @dataclass(frozen=True)
@@ -144,7 +90,7 @@ class ZarrArray:
         size = self.store.size(key)
         if size is None:
             return None
-        tail = _TAIL * sum(name == _CHECKSUM for name, _ in self.index_codecs.steps)
+        tail = TAIL * sum(name == CHECKSUM for name, _ in self.index_codecs.steps)
         nbytes = 16 * prod(inside) + tail
         if size < nbytes:
             raise EOFError(f"a shard of {size} bytes, whose index alone has {nbytes}")
@@ -220,7 +166,7 @@ def _format3(store: Store, key: str, node: Mapping[str, Any]) -> ZarrArray:
         shards, chunks = chunks, _lengths(inner["chunk_shape"])
         if any(s % c for s, c in zip(shards, chunks, strict=True)):
             raise ValueError(f"shards of {shards} in chunks of {chunks}")
-        index_codecs = _codecs(inner.get("index_codecs", ()), np.dtype(np.uint64), len(shape) + 1)
+        index_codecs = codecs_of(inner.get("index_codecs", ()), np.dtype(np.uint64), len(shape) + 1)
         codecs, first = inner["codecs"], inner.get("index_location") == "start"
     return ZarrArray(
         store,
@@ -230,65 +176,10 @@ def _format3(store: Store, key: str, node: Mapping[str, Any]) -> ZarrArray:
         shards,
         _fill(node.get("fill_value")),
         file_key,
-        _codecs(codecs, dtype, len(shape)),
+        codecs_of(codecs, dtype, len(shape)),
         index_codecs,
         first,
     )
-
-
-def _codecs(nodes: Sequence[Mapping[str, Any]], dtype: np.dtype[np.generic], ndim: int) -> Codecs:
-    """Return the codecs of an array of format 3."""
-    order, steps = tuple(range(ndim)), []
-    for node in nodes:
-        name, configuration = str(node["name"]), node.get("configuration") or {}
-        if name == "transpose":
-            order = tuple(order[axis] for axis in configuration["order"])
-        elif name == "bytes":
-            big = configuration.get("endian", "little") == "big"
-            dtype = dtype.newbyteorder(">" if big else "<")
-        else:
-            steps.append((name, configuration))
-    if sorted(order) != list(range(ndim)):
-        raise ValueError(f"axes in the order {order}")
-    return Codecs(dtype, order, steps)
-
-
-def _undo(name: str, configuration: Mapping[str, Any], data: bytes, room: int) -> bytes:
-    """Undo one step; the result has at most `room` bytes, or it is an error."""
-    if name == _CHECKSUM:
-        found = int.from_bytes(data[-_TAIL:], "little")
-        if len(data) < _TAIL:
-            raise EOFError("a chunk without its checksum")
-        if _crc32c(data[:-_TAIL]) != found:
-            raise ValueError("a chunk that does not fit its checksum")
-        return data[:-_TAIL]
-    name = name.removeprefix("numcodecs.")
-    if name == "blosc":
-        _check_blosc(data, room)
-    if name in _BOUNDED:
-        return bytes(_BOUNDED[name](data, out=room))
-    import numcodecs  # the rest, which is rare
-
-    codec = numcodecs.get_codec({**configuration, "id": name})
-    return np.ascontiguousarray(codec.decode(data)).tobytes()
-
-
-def _check_blosc(data: bytes, expected: int) -> None:
-    """Make sure that a Blosc chunk is as long as its header says, and claims what it should.
-
-    The header: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
-    """
-    length, claimed = int.from_bytes(data[12:16], "little"), int.from_bytes(data[4:8], "little")
-    if len(data) < 16 or len(data) < length:
-        raise EOFError(f"a chunk of {len(data)} bytes instead of {max(length, 16)}")
-    if claimed > expected:
-        raise ValueError(f"a chunk that claims {claimed} bytes instead of {expected}")
-
-
-def _crc32c(data: bytes) -> int:
-    import google_crc32c
-
-    return int(google_crc32c.value(data))
 
 
 def _lengths(value: Any) -> tuple[int, ...]:

@@ -19,16 +19,11 @@ from cellcutter.errors import ImageError
 from cellcutter.read.choice import Wanted, choose
 from cellcutter.read.image import ImageInfo, order_hint
 from cellcutter.read.positional import Files
-from cellcutter.read.tiff_images import Page, Picture, native, pictures_of
-from cellcutter.read.tiff_ome import ome_pictures
-from cellcutter.read.tiff_open import opened
-from cellcutter.read.tiff_planes import (
-    AbsentPlane,
-    Plane,
-    common_block,
-    planes_of_page,
-    raw_planes,
-)
+from cellcutter.read.tiff.images import Page, Picture, native, pictures_of
+from cellcutter.read.tiff.layout import common_block, planes_of_page, raw_planes
+from cellcutter.read.tiff.ome import ome_pictures
+from cellcutter.read.tiff.open import opened
+from cellcutter.read.tiff.planes import AbsentPlane, Plane
 from cellcutter.types import PixelSize
 
 
@@ -69,7 +64,8 @@ class TiffImage:
         )
         self.block_shape = common_block(planes, *size)
         self.block_nbytes = max(plane.block_nbytes for plane in planes)
-        self.files = tuple(dict.fromkeys(p.file for p in planes if not isinstance(p, AbsentPlane)))
+        there = (p.file for p in planes if not isinstance(p, AbsentPlane))
+        self.files = tuple(dict.fromkeys((path, *there)))
         self.channel_names: tuple[str, ...] | None = None
         self.pixel_size: PixelSize | None = None
         self.notes: tuple[str, ...] = ()
