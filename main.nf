@@ -41,7 +41,7 @@ workflow {
         .unique()
         .collectFile(name: 'versions.yml', storeDir: params.reports)
     def made = Collections.synchronizedMap([:])
-    CUT_CELLS.out.made.subscribe { meta, list -> made[meta.id] = cellcutter.Published.made(list) }
+    CUT_CELLS.out.made.subscribe { meta, list -> made[meta.id] = Published.made(list) }
 
     def when = workflow.start.format('yyyyMMdd-HHmmss')
     workflow.onComplete {

@@ -1,4 +1,3 @@
-import cellcutter.Published
 import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
@@ -216,7 +215,7 @@ class Run {
         if( !row )
             return 'not run'
         if( row.last().exit == '137' )
-            return "killed, most often for want of memory; it had ${row.last().memory}: give it more by --max_memory, or as docs/hpc.md says"
+            return "killed, most often for want of memory: it had ${row.last().memory}; to allow for more use --max_memory, or see docs/hpc.md"
         def error = row.last().workdir ? Run.error(row.last().workdir) : null
         error = error?.replace(' options.yml: ', " ${sample.sources.join(' or ')}: ")
         if( error =~ /^(docker|podman): / )

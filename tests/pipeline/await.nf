@@ -12,7 +12,7 @@ workflow {
     begun.await()
     workflow.onComplete {
         println('WAITING')
-        cellcutter.Published.await()
+        Published.await()
         println("RESULT ${copied.exists()}")
     }
     session.abort()

@@ -1,5 +1,3 @@
-package cellcutter
-
 import java.nio.file.FileSystems
 import java.nio.file.FileVisitOption
 import java.nio.file.Files
