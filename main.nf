@@ -43,8 +43,10 @@ workflow {
     def made = Collections.synchronizedMap([:])
     CUT_CELLS.out.made.subscribe { meta, list -> made[meta.id] = Published.made(list) }
 
+    // A completion handler sees local variables only
+    def flow = workflow
     def when = workflow.start.format('yyyyMMdd-HHmmss')
     workflow.onComplete {
-        log.info(Run.finish(found, made, places, when))
+        log.info(Run.finish(found, made, places, when, flow.errorReport))
     }
 }

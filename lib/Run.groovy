@@ -177,7 +177,7 @@ class Run {
     }
 
     /** Check what was published, and return what became of the samples; what is not as it should be ends the run with status 1. */
-    static String finish(Map found, Map made, Map places, String when) {
+    static String finish(Map found, Map made, Map places, String when, String error) {
         Published.await()
         def ids = found.samples*.id
         def failed = found.samples.findAll { sample -> !(sample.id in made) }.collectEntries { sample -> [sample.id, reason(sample, places.trace)] }
@@ -189,6 +189,9 @@ class Run {
             else
                 said += Published.companions(places.outdir, id, stores.keySet(), ids, when)
         }
+        // Singularity and Apptainer pull before there is a task
+        if( error =~ /(?i)failed to pull/ )
+            said << IMAGE
         if( failed )
             Published.fail()
         summary(found, failed, said, places)
@@ -219,9 +222,11 @@ class Run {
         def error = row.last().workdir ? Run.error(row.last().workdir) : null
         error = error?.replace(' options.yml: ', " ${sample.sources.join(' or ')}: ")
         if( error =~ /^(docker|podman): / )
-            error += '; to build the image see docs/pipeline.md, to name it use --container'
+            error += "; ${IMAGE}"
         error ?: "exit status ${row.last().exit} in ${row.last().workdir}"
     }
+
+    static final String IMAGE = 'where the image cannot be pulled, make it as docs/pipeline.md or docs/hpc.md says, and name it by --container'
 
     static String error(String folder) {
         def file = Path.of(folder, '.command.err')

@@ -165,6 +165,22 @@ def test_project_that_may_only_be_read(pipeline: Run, tmp_path: Path) -> None:
         subprocess.run(["umount", project], check=True)
 
 
+def test_image_that_cannot_be_pulled(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    fake = tmp_path / "commands" / "singularity"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho 'FATAL: no such image' >&2\nexit 255\n")
+    fake.chmod(0o755)
+    path = f"{fake.parent}:{os.environ['PATH']}"
+    done = pipeline("--in", project, "-profile", "test,singularity", PATH=path)
+    assert done.status != 0
+    assert "0 of 1 cut" in done.text
+    assert (
+        "make it as docs/pipeline.md or docs/hpc.md says, and name it by --container"
+        in (done.text.splitlines()[-1])
+    )
+
+
 KILLED = "process { withName: 'CUT_CELLS' { memory = { 512.MB * task.attempt } } }"
 
 
