@@ -142,3 +142,36 @@ def test_demo_by_the_commands_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "nextflow" not in done.stdout
     assert len(list((tmp_path / "p/thumbnails").glob("*.png"))) == 3
+
+
+def test_nextflow_that_one_user_fetched_serves_others(home: Path) -> None:
+    running.need("java", "mvn", "ps", "setpriv", root=True)
+    shutil.copytree(ROOT / "tools", home / "tools")
+    command = home / "tools/nextflow/run"
+    own = {**os.environ, "NXF_PINNED": "1"}
+    done = subprocess.run(
+        ["bash", "-c", 'umask 077; exec "$0" -version', command],
+        env=own,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("fetching Nextflow ")
+    assert "\x1b" not in done.stdout + done.stderr
+    other = home / "other"
+    other.mkdir(mode=0o777)
+    other.chmod(0o777)
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    environment = {**own, "HOME": str(other), "NXF_HOME": str(other / ".nextflow")}
+    done = subprocess.run(
+        [*become, command, "-version"], cwd=other, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (fetched,) = (home / ".tools").iterdir()
+    fetched.chmod(0o700)
+    done = subprocess.run(
+        [*become, command, "-version"], cwd=other, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 126
+    assert done.stderr.endswith(f"its owner may run: chmod -R a+rX {fetched}\n")
