@@ -7,10 +7,10 @@ SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cli tools test check format docs bench clean
+.PHONY: help demo demo-cli tools test test-newest check format docs bench clean
 
 help:  ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Before anything is installed: what cannot be installed here
 $(READY): pyproject.toml
@@ -41,6 +41,10 @@ check: $(READY)  ## Lint, check the format, the types and the layers
 test: check  ## Run all checks and all tests
 	$(BIN)/python -m pytest
 
+test-newest:  ## Run what needs no service on the newest Python that is here
+	$(MAKE) VENV=.venv-newest PYTHON=$$(tools/newest-python) .venv-newest/ready
+	.venv-newest/bin/python -m pytest --ignore tests/pipeline
+
 bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
 	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
 
@@ -52,6 +56,6 @@ docs:  ## Write docs/parameters.md anew
 	bin/parameter-table > docs/parameters.md
 
 clean:  ## Remove what these targets made
-	rm -rf $(VENV) .tools demo work .nextflow .nextflow.log* *.egg-info build dist .coverage .hypothesis \
+	rm -rf .venv .venv-newest .tools demo work .nextflow .nextflow.log* *.egg-info build dist .coverage .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache benchmarks/data benchmarks/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

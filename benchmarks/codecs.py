@@ -21,9 +21,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from cellcutter.blosc import HEADER, Encoder, Frame, divide
-from cellcutter.codec import CODECS, Codec
-from cellcutter.gather import Thumbnails
+from cellcutter.store.blosc import HEADER, Encoder, Frame, divide
+from cellcutter.store.codec import CODECS, Codec
+from cellcutter.store.thumbnails import Thumbnails
 
 Content = bytes | bytearray | memoryview
 KIB = 1024

@@ -31,9 +31,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from cellcutter.blosc import Encoder, Frame, divide
-from cellcutter.codec import CODECS
-from cellcutter.gather import Thumbnails
+from cellcutter.store.blosc import Encoder, Frame, divide
+from cellcutter.store.codec import CODECS
+from cellcutter.store.thumbnails import Thumbnails
 
 Task = Callable[[], object]
 

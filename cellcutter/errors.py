@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class CellcutterError(Exception):
     """Base of every error that cellcutter raises on purpose."""
@@ -25,3 +28,25 @@ class SettingsError(InputError):
 
 class DestinationError(InputError):
     """The destination cannot be written, or holds what must not be replaced."""
+
+
+class CellWarning(UserWarning):
+    """Cells that cannot be cut as they should be are cut as far as possible."""
+
+
+@contextmanager
+def reading(name: object, expected: str, kind: type[InputError]) -> Iterator[None]:
+    """Turn what the system says against a file that is read into an error of the input.
+
+    Parameters
+    ----------
+    name : path, or whatever the caller gave
+    expected : str
+        What the file should be.
+    kind : type
+        Of the error.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{name}: {error.strerror or error}; {expected} expected") from error

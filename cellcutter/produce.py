@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cellcutter import publish
-from cellcutter.assemble import Cutting, Sink
-from cellcutter.config import MB, Settings
-from cellcutter.gather import Pixels
-from cellcutter.layout import Layout
-from cellcutter.plan import Plan, make_plan
-from cellcutter.production import Array, Production
-from cellcutter.store import StoreWriter
+from cellcutter.engine.assemble import Cutting, Sink
+from cellcutter.engine.plan import Plan, make_plan
+from cellcutter.limits import MB
+from cellcutter.options import Options
+from cellcutter.request import Array, Request
+from cellcutter.store import publish
+from cellcutter.store.layout import Layout
+from cellcutter.store.writer import StoreWriter
+from cellcutter.types import Pixels, Progress
 
-Progress = Callable[[str, int, int], None]
 log = logging.getLogger("cellcutter")
 
 
@@ -87,22 +86,22 @@ class Target:
         return [*filter(None, [self.metadata]), *self.stores]
 
     @classmethod
-    def checked(cls, destination: Path, settings: Settings, *, masks: bool) -> Target:
+    def checked(cls, destination: Path, options: Options, *, masks: bool) -> Target:
         """Make sure that results may get these names.
 
         Raises
         ------
         DestinationError
         """
-        metadata = settings.save_metadata
+        metadata = options["save_metadata"]
         target = cls(
             destination,
             destination.with_name(mask_name(destination.name)) if masks else None,
             None if metadata is None else Path(metadata),
         )
-        publish.check_destination(destination, force=settings.force)
+        publish.check_destination(destination, force=options["force"])
         if target.masks:
-            publish.check_destination(target.masks, force=settings.force)
+            publish.check_destination(target.masks, force=options["force"])
         if target.metadata:
             publish.check_file(target.metadata)
         return target
@@ -117,7 +116,7 @@ def mask_name(name: str) -> str:
     return f"{path.stem}_mask{path.suffix}"
 
 
-def produce(production: Production, target: Target, progress: Progress) -> CutResult:
+def produce(request: Request, target: Target, progress: Progress) -> CutResult:
     """Cut, and publish the result.
 
     Raises
@@ -128,16 +127,16 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
     OSError
         Writing failed.
     """
-    arrays = production.arrays()
+    arrays = request.arrays()
     # the thumbnails' plan first: where memory is short, they need the most
     plans = [make_plan(array.job) for array in reversed(arrays)][::-1]
     memory = max(plan.memory for plan in plans)
     layout = arrays[-1].layout
-    _log_plan(production, layout, plans[-1], memory)
+    _log_plan(request, layout, plans[-1], memory)
     with ExitStack() as stack:
         stages = {name: stack.enter_context(publish.staging(name)) for name in target.names}
         writers = [
-            stack.enter_context(_writer(production, stages[name], array))
+            stack.enter_context(_writer(request, stages[name], array))
             for name, array in zip(target.stores, arrays, strict=True)
         ]
         *masks, writer = writers
@@ -154,10 +153,10 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
 
         def write_tables() -> None:
             for writer in writers:
-                writer.write_file(production.subject.table, production.table())
+                writer.write_file(request.table_name, request.table())
             if target.metadata:
                 with stages[target.metadata].new.open("w", encoding="utf-8", newline="") as file:
-                    file.writelines(production.metadata())
+                    file.writelines(request.metadata())
 
         # tables are written while threads decode and encode
         tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
@@ -167,7 +166,7 @@ def produce(production: Production, target: Target, progress: Progress) -> CutRe
             each.finish().rename(stages[name].new)
         for name in target.names:
             stages[name].publish()
-    seconds = time.monotonic() - production.started
+    seconds = time.monotonic() - request.started
     nbytes = sum(each.nbytes for each in writers)
     log.info("wrote %s: %.1f MB in %.1f s", target.destination, nbytes / MB, seconds)
     return CutResult(
@@ -210,33 +209,33 @@ class _Counter:
             self._progress("cutting", self._done, self._total)
 
 
-def _writer(production: Production, stage: publish.Staging, array: Array) -> StoreWriter:
+def _writer(request: Request, stage: publish.Staging, array: Array) -> StoreWriter:
     """Return the writer of a store in its staging folder; masks are read back while it is made."""
     return StoreWriter(
         stage.folder / "store",
         array.layout,
-        production.attributes(array.axes),
-        production.settings.compression,
-        stage.folder / "archive" if production.settings.zip_store else None,
+        request.attributes(array.axes),
+        request.options["compression"],
+        stage.folder / "archive" if request.options["z"] else None,
         rereadable=array.layout.dtype == bool,
     )
 
 
-def _log_plan(production: Production, layout: Layout, plan: Plan, memory: int) -> None:
-    image, subject = production.image, production.subject
+def _log_plan(request: Request, layout: Layout, plan: Plan, memory: int) -> None:
+    image = request.image
     log.info(
         "%s: %d channels of %d x %d pixels, %s; %d of them are cut",
         image.name,
         *image.shape,
         image.dtype,
-        len(production.channels),
+        len(request.channels),
     )
     for note in image.notes:
         log.info("%s: %s", image.name, note)
     log.info(
         "%d %ss, window %d x %d pixels; %d chunk%s of %d",
-        len(subject.windows),
-        subject.kind,
+        len(request.windows),
+        request.kind,
         *layout.shape[-2:],
         layout.number,
         "s" if layout.number > 1 else "",

@@ -31,7 +31,7 @@ class ProgressReport:
                 self._close()
                 self._what = what
                 self._next = time.monotonic() + 2.0
-            if sys.stderr.isatty():
+            if sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty():
                 self._on_terminal(what, done, total)
             elif time.monotonic() >= self._next:
                 self._next = time.monotonic() + INTERVAL
@@ -60,3 +60,9 @@ class ProgressReport:
         """Take the bar off the terminal."""
         with self._lock:
             self._close()
+
+    def make_way(self, _record: logging.LogRecord) -> bool:
+        """Clear the bar's line, so that a line of the log does not run into it."""
+        if self._bar is not None:
+            self._bar.clear()
+        return True

@@ -1,0 +1,47 @@
+"""The command ``cut_cells``."""
+
+from __future__ import annotations
+
+from cellcutter.commands.parser import Parser, Values
+from cellcutter.options import CellOptions
+from cellcutter.progress import ProgressReport
+
+IMAGE = "image with one or more channels: TIFF, OME-TIFF, or OME-Zarr folder"
+DESTINATION = "Zarr store to be made: a folder, or with -z one zip file"
+_EXAMPLES = """\
+examples:
+  cut_cells image.ome.tif cell.tif cells.csv cells.zarr
+  cut_cells -p 4 --mask-cells --window-size 64 image.ome.tif cell.tif cells.csv cells.zarr
+  cut_cells image.ome.tif cell.tif cells.csv cells.zarr --markers markers.csv --channels CD8 DNA
+"""
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser(
+        "cut_cells",
+        "Cut a thumbnail of every cell of a table out of an image and store them as one Zarr "
+        "array [channels, cells, window, window], the cells in the order of the table.",
+        CellOptions,
+        _EXAMPLES,
+    )
+    parser.add_argument("IMAGE", help=IMAGE)
+    parser.add_argument(
+        "SEGMENTATION_MASK",
+        help="mask of the same height and width, 0 for background, else the CellID: finds the "
+        "window size and the cells' outlines; '-' for none, with --window-size and without "
+        "--mask-cells",
+    )
+    parser.add_argument(
+        "CELL_DATA", help="CSV file with the columns CellID, Y_centroid and X_centroid (pixels)"
+    )
+    parser.add_argument("DESTINATION", help=DESTINATION)
+    return parser
+
+
+def act(given: Values, progress: ProgressReport) -> None:
+    """Cut."""
+    from cellcutter.cut import cut_cells
+
+    paths = [given.pop(name) for name in ("IMAGE", "SEGMENTATION_MASK", "CELL_DATA", "DESTINATION")]
+    cut_cells(*paths, progress=progress, **given)

@@ -1,0 +1,1 @@
+"""Windows out of pixels, in bounded memory, each block decoded once."""

@@ -1,0 +1,190 @@
+"""What a caller may ask for: every option said once.
+
+From the classes below come the flags of the commands and their help, the keys of a YAML file, the
+signatures and docstrings of the Python interface, and the reference page. Nothing heavy is
+imported here: `--help` waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, TypedDict, TypeVar, cast, get_args, get_type_hints
+
+from cellcutter.errors import SettingsError
+from cellcutter.kinds import CHANNELS, CSV, PIXELS, SIZE, SWITCH, WHOLE, Option, choice, read
+
+Name = str | os.PathLike[str]
+AnyOptions = TypeVar("AnyOptions", bound="Options")
+
+DEFAULT_CHUNK_SIZE = 32
+DEFAULT_CACHE_SIZE = 10 * 1024
+LEAST_CACHE_SIZE = 64
+CUT, STORED, RESOURCES = "what is cut", "what is stored, and how", "resources"
+
+
+class Options(TypedDict, total=False):
+    """Options of both commands."""
+
+    channels: Annotated[
+        Sequence[int | str] | str | None,
+        Option(
+            CHANNELS,
+            "channels to cut, in this order: numbers from 1, or marker names; on the command line "
+            "separated by commas anywhere, or by spaces at the end (default: all)",
+            CUT,
+        ),
+    ]
+    markers: Annotated[
+        Name | None,
+        Option(CSV, "file of marker names, a row for each channel, as MCMICRO's markers.csv", CUT),
+    ]
+    chunk_size: Annotated[
+        float | None,
+        Option(
+            SIZE,
+            f"size of a chunk in MB before it is compressed; a MB is 1024 x 1024 bytes (default: "
+            f"{DEFAULT_CHUNK_SIZE})",
+            STORED,
+        ),
+    ]
+    compression: Annotated[
+        Literal["default", "fast", "small", "none"],
+        Option(
+            choice("default", "fast", "small", "none"),
+            "how chunks are compressed: fast is quicker to write and to read, small takes longer "
+            "(default: default)",
+            STORED,
+            default="default",
+        ),
+    ]
+    z: Annotated[
+        bool,
+        Option(
+            SWITCH,
+            "store in one zip file instead of a folder; let its name end in .zarr.zip",
+            STORED,
+            default=False,
+            flags=("-z", "--zip"),
+        ),
+    ]
+    force: Annotated[
+        bool,
+        Option(
+            SWITCH,
+            "replace an existing DESTINATION, once the new one is whole",
+            STORED,
+            default=False,
+            flags=("-f", "--force"),
+        ),
+    ]
+    save_metadata: Annotated[
+        Name | None,
+        Option(CSV, "write the windows to this file too, a row for each", STORED),
+    ]
+    p: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            "threads (default: the CPUs that this process may use)",
+            RESOURCES,
+            flags=("-p", "--threads"),
+        ),
+    ]
+    cache_size: Annotated[
+        float | None,
+        Option(
+            SIZE,
+            f"memory for pixels in MB, at least {LEAST_CACHE_SIZE} (default: {DEFAULT_CACHE_SIZE}, "
+            "or half of what is available if that is less)",
+            RESOURCES,
+        ),
+    ]
+
+
+class CellOptions(Options, total=False):
+    """Options of ``cut_cells``."""
+
+    window_size: Annotated[
+        int | None,
+        Option(
+            PIXELS,
+            "height and width of a thumbnail in pixels (default: those of the largest cell of "
+            "the table)",
+            CUT,
+        ),
+    ]
+    mask_cells: Annotated[
+        bool,
+        Option(
+            SWITCH,
+            "set pixels outside of the thumbnail's own cell to zero, and store the cells' masks "
+            "[cells, window, window] as <DESTINATION's stem>_mask.zarr",
+            CUT,
+            default=False,
+        ),
+    ]
+    on_missing: Annotated[
+        Literal["error", "warn"],
+        Option(
+            choice("error", "warn"),
+            "what to do with cells that the mask lacks, repeated CellIDs, and centroids that are "
+            "missing or outside the image; with warn they keep their place (default: error)",
+            CUT,
+            default="error",
+        ),
+    ]
+    cells_per_chunk: Annotated[
+        int | None,
+        Option(WHOLE, "cells in a chunk, instead of a size", STORED, instead_of="chunk_size"),
+    ]
+
+
+class TileOptions(Options, total=False):
+    """Options of ``cut_tiles``."""
+
+    step_size: Annotated[
+        int | None,
+        Option(
+            PIXELS, "distance of two tiles' starts in pixels (default: the size of a tile)", CUT
+        ),
+    ]
+    tiles_per_chunk: Annotated[
+        int | None,
+        Option(WHOLE, "tiles in a chunk, instead of a size", STORED, instead_of="chunk_size"),
+    ]
+
+
+def options_of(kind: type[Options]) -> Mapping[str, Option]:
+    """Return the options of a class by name."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: get_args(hint)[1] for name, hint in hints.items()}
+
+
+def flags_of(name: str, option: Option) -> tuple[str, ...]:
+    """Return the flags of an option, the one that messages use first."""
+    return option.flags or (f"--{name.replace('_', '-')}",)
+
+
+def complete(kind: type[AnyOptions], given: Mapping[str, object]) -> AnyOptions:
+    """Return all options of a class, those that are not given with their defaults.
+
+    Raises
+    ------
+    SettingsError
+        A value is impossible, alone or together with another.
+    TypeError
+        There is no option of some name.
+    """
+    known = options_of(kind)
+    if unknown := given.keys() - known.keys():
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    filled = {
+        name: read(option, given.get(name), flags_of(name, option)[0])
+        for name, option in known.items()
+    }
+    for name, option in known.items():
+        if option.instead_of and None not in (filled[name], filled[option.instead_of]):
+            flags = [flags_of(n, known[n])[0] for n in (option.instead_of, name)]
+            raise SettingsError(f"{' and '.join(flags)} found together, one of them expected")
+    return cast(AnyOptions, filled)

@@ -1,0 +1,1 @@
+"""Pixels in: images of any format as (C, Y, X) in blocks."""

@@ -1,0 +1,208 @@
+"""What is asked for: windows, where their pixels come from, what the store says of itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellcutter.engine.assemble import Channel, Inputs
+from cellcutter.engine.plan import Job, Source
+from cellcutter.engine.windows import Windows, overhangs
+from cellcutter.limits import Limits
+from cellcutter.options import Options
+from cellcutter.read.image import Image
+from cellcutter.store import describe
+from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
+from cellcutter.store.codec import BLOCK_NBYTES, CODECS
+from cellcutter.store.layout import Layout, cells_per_chunk, check_layout
+from cellcutter.types import Bools, Ints
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array to be cut.
+
+    Parameters
+    ----------
+    axes : tuple of str
+    layout : Layout
+    inputs : Inputs
+    job : Job
+    """
+
+    axes: tuple[str, ...]
+    layout: Layout
+    inputs: Inputs
+    job: Job
+
+
+@dataclass(frozen=True)
+class Request:
+    """A store that is asked for.
+
+    Parameters
+    ----------
+    image : Image
+    channels : list of int
+        Positions, from 0, of the output's channels in the image.
+    names : tuple of str, optional
+        Marker names of the image's channels.
+    kind : str
+        ``cell`` or ``tile``.
+    windows : Windows
+        In the order of the output.
+    ids : int64 array of shape (n,)
+    sources : mapping
+        File names of the inputs.
+    asked : mapping
+        What was asked for, as far as it changes the result.
+    options : Options
+    limits : Limits
+    status : str array of shape (n,), optional
+        Why each cell could not be cut as it should be, or ``ok``.
+    digest : str, optional
+        SHA-256 of the CellIDs.
+    mask : Image, optional
+        The segmentation mask, where pixels outside of cells are to be zero.
+    present : bool array of shape (n,), optional
+        Whether the mask holds each cell.
+    """
+
+    image: Image
+    channels: list[int]
+    names: tuple[str, ...] | None
+    kind: str
+    windows: Windows
+    ids: Ints
+    sources: Mapping[str, str | None]
+    asked: Mapping[str, object]
+    options: Options
+    limits: Limits
+    status: NDArray[np.str_] | None = None
+    digest: str | None = None
+    mask: Image | None = None
+    present: Bools | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table inside the store."""
+        return f"{self.kind}s.csv"
+
+    def arrays(self) -> list[Array]:
+        """Return what is cut, in this order: the masks, if they are wanted, and the thumbnails.
+
+        Raises
+        ------
+        SettingsError
+            A chunk would be larger than the codec takes.
+        """
+        n, size = len(self.windows), self.windows.size
+        shape = (len(self.channels), n, size, size)
+        cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
+        per_chunk = cells_per_chunk(cell_nbytes, n, self.limits.per_chunk, self.limits.chunk_nbytes)
+        codec = CODECS[self.options["compression"]]
+        block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
+        layout = check_layout(Layout(shape, per_chunk, self.image.dtype, block_nbytes))
+        axes, inputs = (self.kind, "y", "x"), self._inputs()
+        if self.mask is None:
+            return [Array(("channel", *axes), layout, inputs, self._job(inputs, layout))]
+        mask_layout = Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
+        only = self.ids.astype(self.mask.dtype)
+        mask_inputs = Inputs(self.mask, [Channel(0, 0)], only)
+        mask_job = self._job(mask_inputs, mask_layout, select=self.present)
+        job = self._job(inputs, layout, masks=mask_layout)
+        return [
+            Array(axes, mask_layout, mask_inputs, mask_job),
+            Array(("channel", *axes), layout, inputs, job),
+        ]
+
+    def _inputs(self) -> Inputs:
+        """Return where the thumbnails come from."""
+        place = {
+            channel: Channel(plane, position)
+            for plane, channels in enumerate(self.image.planes)
+            for position, channel in enumerate(channels)
+        }
+        return Inputs(self.image, [place[channel] for channel in self.channels])
+
+    def _job(
+        self,
+        inputs: Inputs,
+        layout: Layout,
+        *,
+        select: Bools | None = None,
+        masks: Layout | None = None,
+    ) -> Job:
+        """Return what a plan is made for."""
+        image = inputs.image
+        source = Source(
+            image.shape[1:],
+            image.block_shape,
+            image.dtype.itemsize,
+            tuple(map(len, image.planes)),
+            image.block_nbytes,
+        )
+        return Job(
+            self.windows,
+            source,
+            tuple(channel.plane for channel in inputs.channels),
+            layout.per_chunk,
+            layout.dtype.itemsize,
+            layout.division.unit,
+            encoder_nbytes(layout.division),
+            self.limits.threads,
+            self.limits.memory,
+            select,
+            0 if masks is None else masks_nbytes(masks.division, layout.dtype.itemsize),
+        )
+
+    def table(self) -> Iterator[str]:
+        """Return the table inside the store: the windows, and for cells what became of them."""
+        columns = self._columns()
+        if self.status is None:
+            return describe.csv_text(columns)
+        return describe.csv_text({**columns, "Status": self.status})
+
+    def metadata(self) -> Iterator[str]:
+        """Return the table of the windows that --save-metadata asks for."""
+        return describe.csv_text(self._columns())
+
+    def _columns(self) -> dict[str, describe.Column]:
+        key = f"{self.kind.capitalize()}ID"
+        return {
+            key: self.ids,
+            **_window_columns(self.windows, self.image.shape[1:]),
+        }
+
+    def attributes(self, axes: tuple[str, ...]) -> dict[str, object]:
+        """Return what a store says of itself."""
+        table = {"file": self.table_name, "rows": len(self.windows)}
+        if self.digest:
+            table["cell_ids_sha256"] = self.digest
+        return describe.attributes(
+            axes=axes,
+            pixel_size=self.image.pixel_size,
+            image_shape=self.image.shape,
+            channels=self.channels,
+            names=self.names,
+            window=self.windows.size,
+            sources=self.sources,
+            options=self.asked,
+            table=table,
+        )
+
+
+def _window_columns(windows: Windows, image_shape: tuple[int, int]) -> dict[str, describe.Column]:
+    """Return the columns that place windows in the image, in pixels."""
+    return {
+        "X_start": windows.x,
+        "X_stop": windows.x + windows.size,
+        "Y_start": windows.y,
+        "Y_stop": windows.y + windows.size,
+        "OutOfBounds": overhangs(windows, image_shape),
+    }

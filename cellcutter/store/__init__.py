@@ -1,0 +1,1 @@
+"""Thumbnails on disk: layout, codecs, writing, description, publishing."""

@@ -1,0 +1,97 @@
+"""Pure: shape, type and chunks of an array, and what can be stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from cellcutter.errors import SettingsError
+from cellcutter.store.blosc import LARGEST, Division, divide
+from cellcutter.store.codec import BLOCK_NBYTES
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shape and type of an array whose first or second axis is chunked.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (channels, cells, size, size), or (cells, size, size) for masks.
+    per_chunk : int
+        Cells in a chunk.
+    dtype : numpy.dtype
+    block_nbytes : int
+        Largest size of the blocks that a chunk is compressed in.
+    """
+
+    shape: tuple[int, ...]
+    per_chunk: int
+    dtype: np.dtype[np.generic]
+    block_nbytes: int = BLOCK_NBYTES
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of a chunk."""
+        return (*self.shape[:-3], self.per_chunk, *self.shape[-2:])
+
+    @property
+    def number(self) -> int:
+        """Number of chunks."""
+        return -(-self.shape[-3] // self.per_chunk)
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Bytes of a chunk before it is compressed."""
+        return int(np.prod(self.chunks)) * self.dtype.itemsize
+
+    @property
+    def division(self) -> Division:
+        """How a chunk is divided into blocks."""
+        return divide(self.chunks, self.dtype.itemsize, self.block_nbytes)
+
+    def key(self, index: int) -> str:
+        """Name of the file of a chunk."""
+        return ".".join(["0"] * (len(self.shape) - 3) + [str(index), "0", "0"])
+
+
+def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_nbytes: int) -> int:
+    """Return how many cells make a chunk: at least one, at most all.
+
+    Parameters
+    ----------
+    cell_nbytes : int
+        Bytes of one cell in all channels.
+    cells : int
+        All cells.
+    per_chunk : int, optional
+        What is asked for.
+    chunk_nbytes : int
+        Bytes that a chunk should have where `per_chunk` is not given.
+    """
+    return max(1, min(per_chunk or chunk_nbytes // cell_nbytes, cells))
+
+
+def check_layout(layout: Layout) -> Layout:
+    """Return a layout that the codec can store.
+
+    Raises
+    ------
+    SettingsError
+        A chunk would be larger than the codec takes.
+    """
+    largest = LARGEST - (layout.division.frame_nbytes - layout.chunk_nbytes)
+    if layout.chunk_nbytes > largest:
+        raise SettingsError(
+            f"--chunk-size: chunks of {layout.chunk_nbytes} bytes found ({layout.per_chunk} "
+            f"windows each), at most {largest} expected"
+        )
+    return layout
+
+
+def numeric(dtype: DTypeLike) -> bool:
+    """Tell whether the store takes a dtype: integers and floats of 1 to 8 bytes."""
+    kind = np.dtype(dtype)
+    return kind.kind in "iuf" and kind.itemsize in (1, 2, 4, 8)

@@ -1,0 +1,40 @@
+"""Types that rooms share: arrays by what they hold, and the size of a pixel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Pixels = NDArray[np.generic]
+Unsigned = NDArray[np.unsignedinteger]
+Name = str | os.PathLike[str]
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it is done, and how much there is; from any thread."""
+
+
+@dataclass(frozen=True)
+class PixelSize:
+    """Height and width of a pixel.
+
+    Parameters
+    ----------
+    y, x : float
+    unit : str
+        As OME names it, normally "µm".
+    """
+
+    y: float
+    x: float
+    unit: str
+
+
+def unsigned(array: Pixels) -> Unsigned:
+    """Return a view of an array as unsigned integers of the same width."""
+    return array.view(np.dtype(f"u{array.dtype.itemsize}"))
