@@ -218,7 +218,7 @@ class Run {
         if( !row )
             return 'not run'
         if( row.last().exit == '137' )
-            return "killed, most often for want of memory: it had ${row.last().memory}; to allow for more use --max_memory, or see docs/hpc.md"
+            return "killed, most often for want of memory: it had ${row.last().memory}; to allow for more use --max_memory, or see docs/how-to/hpc.md"
         def error = row.last().workdir ? Run.error(row.last().workdir) : null
         error = error?.replace(' options.yml: ', " ${sample.sources.join(' or ')}: ")
         if( error =~ /^(docker|podman): / )
@@ -226,7 +226,7 @@ class Run {
         error ?: "exit status ${row.last().exit} in ${row.last().workdir}"
     }
 
-    static final String IMAGE = 'where the image cannot be pulled, make it as docs/pipeline.md or docs/hpc.md says, and name it by --container'
+    static final String IMAGE = 'where the image cannot be pulled, make it as docs/how-to/pipeline.md or docs/how-to/hpc.md says, and name it by --container'
 
     static String error(String folder) {
         def file = Path.of(folder, '.command.err')

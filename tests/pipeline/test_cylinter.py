@@ -1,4 +1,4 @@
-"""The commands beside CyLinter, whose environment cannot hold them: what docs/how-to/cylinter.md says."""
+"""The commands beside CyLinter, whose environment cannot hold them, as the how-to page says."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ COMMANDS = "bash cat chmod dirname env java make mktemp mkdir mvn ps python3 rm 
 
 def packages() -> list[str]:
     """Return the packages that README tells to install."""
-    (line,) = re.findall(r"^    apt-get install (.*)$", (ROOT / "README.md").read_text(), re.M)
+    (line,) = re.findall(r"^apt-get install (.*)$", (ROOT / "README.md").read_text(), re.M)
     return line.split()
 
 

@@ -176,7 +176,7 @@ def test_image_that_cannot_be_pulled(pipeline: Run, tmp_path: Path) -> None:
     assert done.status != 0
     assert "0 of 1 cut" in done.text
     assert (
-        "make it as docs/pipeline.md or docs/hpc.md says, and name it by --container"
+        "make it as docs/how-to/pipeline.md or docs/how-to/hpc.md says, and name it by --container"
         in (done.text.splitlines()[-1])
     )
 
@@ -219,7 +219,7 @@ def test_killed_task_that_cannot_have_more_is_not_tried_again(
     (line,) = (line for line in done.text.splitlines() if "failed: s--unmicst_cell: " in line)
     assert line.endswith(
         "failed: s--unmicst_cell: killed, most often for want of memory: it had 512 MB; "
-        "to allow for more use --max_memory, or see docs/hpc.md"
+        "to allow for more use --max_memory, or see docs/how-to/hpc.md"
     )
 
 
