@@ -565,7 +565,10 @@ case("destination another file", r"out\.zarr: something other than a Zarr store 
 case(
     "destination below a file",
     r"out\.zarr: Not a directory found where its folder would be made|no folder .* found",
-    lambda c: c.arguments.__setitem__(3, str(c.slide.table_path / "new" / "out.zarr")),
+    lambda c: (
+        (c.folder / "notes.txt").write_text("all of it"),
+        c.arguments.__setitem__(3, str(c.folder / "notes.txt" / "new" / "out.zarr")),
+    ),
 )
 case(
     "destination in a missing folder, and a missing image",
