@@ -58,7 +58,8 @@ def cut_cells(
     Parameters
     ----------
     image : path
-        TIFF, OME-TIFF or OME-Zarr with one or more channels.
+        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
+        of TIFF files of one channel each.
     mask : path or None
         Segmentation mask of the same height and width: integers, 0 for background, else the
         CellID. None, or "-", where `window_size` is given and `mask_cells` is not.
@@ -137,7 +138,8 @@ def cut_tiles(
     Parameters
     ----------
     image : path
-        TIFF, OME-TIFF or OME-Zarr with one or more channels.
+        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
+        of TIFF files of one channel each.
     window_size : int
         Height and width of a tile in pixels.
     destination : path

@@ -6,11 +6,14 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cellcutter.cells.checks import Status, placement, problems
-from cellcutter.cells.labels import Survey, check_labels, one_channel, survey
+from cellcutter.cells.found import Survey
+from cellcutter.cells.labels import survey
 from cellcutter.cells.markers import positions, read_markers
+from cellcutter.cells.mask import check_labels, one_channel
 from cellcutter.cells.table import CellTable, read_cells
 from cellcutter.cells.units import in_pixels, window_pixels
 from cellcutter.engine.windows import Windows, around
@@ -77,19 +80,23 @@ def _log_notes(image: Image) -> None:
     """Hand on what the reader remarks, and which other files it reads."""
     for note in image.notes:
         log.info("%s: %s", image.name, note)
-    others = [str(file) for file in image.files if image.path not in (file, file.parent)]
+    others = [str(file) for file in _beside(image)]
     if others:
         more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
         log.info("%s: pixels are read from %s%s too", image.name, ", ".join(others[:_LISTED]), more)
 
 
-def sources(image: Image, mask: Image | None = None) -> dict[str, str | list[str] | None]:
+def _beside(image: Image) -> list[Path]:
+    """Return the files that an image is read from, beside the one that was named."""
+    return [file for file in image.files if image.path not in (file, *file.parents)]
+
+
+def sources(image: Image, mask: Image | None = None) -> dict[str, object]:
     """Return the names of the image's files, and of the mask's, for the attributes."""
-    named: dict[str, str | list[str] | None] = {"image": image.name}
-    if image.files != (image.path,):
-        named["image_files"] = [file.name for file in image.files]
-    if mask is not None and mask.files != (mask.path,):
-        named["labels_files"] = [file.name for file in mask.files]
+    named: dict[str, object] = {"image": image.name}
+    for key, each in (("image_files", image), ("labels_files", mask)):
+        if each is not None and _beside(each):
+            named[key] = [file.name for file in each.files]
     return named
 
 

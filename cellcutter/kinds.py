@@ -235,3 +235,16 @@ def read_pixels(where: str, value: object) -> int:
     if size is None:
         raise SettingsError(f"{where}: nothing found, {PIXELS.expected} expected")
     return cast(int, size)
+
+
+def read_path(where: str, value: object) -> str:
+    """Return a path as text.
+
+    Raises
+    ------
+    SettingsError
+    """
+    path = read(Option(PATH, "", ""), value, where)
+    if path is None:
+        raise SettingsError(f"{where}: nothing found, {PATH.expected} expected")
+    return cast(str, path)

@@ -93,7 +93,8 @@ class Options(TypedDict, total=False):
         bool,
         Option(
             SWITCH,
-            "replace an existing DESTINATION, once the new one is whole",
+            "replace an existing DESTINATION, its masks and the file of --save-metadata, once the "
+            "new ones are whole",
             STORED,
             default=False,
             flags=("-f", "--force"),
@@ -101,7 +102,11 @@ class Options(TypedDict, total=False):
     ]
     save_metadata: Annotated[
         Name | None,
-        Option(CSV, "write the windows to this file too, a row for each", STORED),
+        Option(
+            CSV,
+            "write the windows to this file too, a row for each; /dev/stdout prints them",
+            STORED,
+        ),
     ]
     p: Annotated[
         int | None,

@@ -43,15 +43,17 @@ class CutResult:
     masks : Path or None
         The store of the masks.
     shape : tuple of int
-        (channels, cells or tiles, window size, window size)
+        Channels, cells or tiles, window size, window size.
     chunks : tuple of int
         Shape of a chunk.
     dtype : numpy.dtype
+        Type of a pixel, that of the image.
     nbytes : int
         Bytes of all chunks on disk.
     memory : int
         Bytes that were planned for pixels.
     seconds : float
+        How long it took.
     """
 
     destination: Path
@@ -120,7 +122,7 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         if masks:
             sinks = [masks[0].write, _masked(writer, masks[0])]
         cuttings = [
-            Cutting(plan, array.job, array.inputs, sink, publication.folder)
+            Cutting(plan, array.job, sink, publication.folder)
             for plan, array, sink in zip(plans, arrays, sinks, strict=True)
         ]
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))

@@ -6,7 +6,7 @@ from cellcutter.commands.parser import Parser, Values
 from cellcutter.options import CellOptions
 from cellcutter.progress import ProgressReport
 
-IMAGE = "image with one or more channels: TIFF, OME-TIFF, or OME-Zarr folder"
+IMAGE = "image: TIFF, OME-TIFF, PNG, OME-Zarr (folder or zip), or a folder of one-channel TIFFs"
 DESTINATION = "Zarr store to be made: a folder, or with -z one zip file"
 _EXAMPLES = """\
 examples:

@@ -35,7 +35,8 @@ class Image(Protocol):
     path : Path
         As the caller gave it.
     files : tuple of Path
-        The files and folders that pixels are read from: `path` itself, or members of a set.
+        `path`, and the files and folders that pixels are read from: members of a set, or what lies
+        in `path`.
     shape : tuple of int
         (channels, height, width)
     dtype : numpy.dtype
@@ -202,7 +203,11 @@ def interpret_axes(path: Path, names: str, lengths: Sequence[int]) -> Axes:
         There is no Y or X, there are several focal planes beside channels or time points, or more
         channels than any image has.
     """
-    found = ", ".join(f"{n} {length}" for n, length in zip(names, lengths, strict=True))
+    found = ", ".join(
+        f"{n} {length}"
+        for n, length in zip(names, lengths, strict=True)
+        if length != 1 or n in "YX"
+    )
     if names.count("Y") != 1 or names.count("X") != 1 or min(lengths) < 1:
         raise ImageError(f"{path}: axes {found or '(none)'} found, Y and X and perhaps C expected")
     others = [axis for axis, name in enumerate(names) if name not in "YX"]

@@ -58,7 +58,9 @@ def check_regular(path: Path) -> None:
         stat.S_IFCHR: "a device",
         stat.S_IFBLK: "a device",
     }
-    raise OSError(errno.EINVAL, f"{kinds.get(stat.S_IFMT(mode), 'no file')} instead of a file")
+    raise OSError(
+        errno.EINVAL, f"{kinds.get(stat.S_IFMT(mode), 'nothing readable')} found, not a file"
+    )
 
 
 def _seek_and_read(descriptor: int, count: int, offset: int) -> bytes:

@@ -50,10 +50,10 @@ def open_image(
         _one_image(file, wanted)
         return PngImage(file)
     if _is_zarr_zip(file, start):
-        from cellcutter.read.ngff import OmeZarrImage
+        from cellcutter.read.zarr.image import OmeZarrImage
 
         return OmeZarrImage(file, wanted)
-    from cellcutter.read.tiff import read_tiff
+    from cellcutter.read.tiff.image import read_tiff
 
     return read_tiff(file, wanted)
 
@@ -73,14 +73,14 @@ def images_in(path: str | os.PathLike[str]) -> list[ImageInfo]:
         with PngImage(file) as image:
             return [image.info()]
     if start is None and (members := _tiffs_in(file)):
-        from cellcutter.read.folder import info_of_folder
+        from cellcutter.read.tiff.folder import info_of_folder
 
         return [info_of_folder(file, members)]
     if start is None or _is_zarr_zip(file, start):
-        from cellcutter.read.ngff import infos_of_zarr
+        from cellcutter.read.zarr.images import infos_of_zarr
 
         return infos_of_zarr(file)
-    from cellcutter.read.tiff import infos_of_tiff
+    from cellcutter.read.tiff.image import infos_of_tiff
 
     return infos_of_tiff(file)
 
@@ -111,11 +111,11 @@ def _checked(path: str | os.PathLike[str]) -> tuple[Path, bytes | None]:
 
 def _open_folder(folder: Path, wanted: Wanted) -> Image:
     if members := _tiffs_in(folder):
-        from cellcutter.read.folder import read_folder
+        from cellcutter.read.tiff.folder import read_folder
 
         _one_image(folder, wanted)
         return read_folder(folder, members)
-    from cellcutter.read.ngff import OmeZarrImage
+    from cellcutter.read.zarr.image import OmeZarrImage
 
     return OmeZarrImage(folder, wanted)
 
@@ -130,7 +130,7 @@ def _tiffs_in(folder: Path) -> list[Path]:
         return []
     if not any(name.lower().endswith((".tif", ".tiff")) for name in names):
         return []
-    from cellcutter.read.folder import tiffs_in
+    from cellcutter.read.tiff.folder import tiffs_in
 
     return tiffs_in(folder)
 

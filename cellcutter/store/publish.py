@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cellcutter import stops, system
 from cellcutter.errors import DestinationError, PublicationError
+from cellcutter.store.folders import folders_above
 from cellcutter.store.guard import Inputs
 from cellcutter.store.journal import Changed, Item, Journal
 from cellcutter.store.names import Names, write_stream
@@ -109,7 +110,7 @@ class Publication:
         if self.names.metadata:
             system.sync_file(self.metadata)
         for each in filter(None, (masks, made)):
-            (system.sync_folder if each.is_dir() else system.sync_file)(each)
+            (system.sync_tree if each.is_dir() else system.sync_file)(each)
         if self._staging.other:
             system.sync_folder(self._staging.other)
 
@@ -171,6 +172,13 @@ def claimed(names: Names, inputs: Iterable[Path]) -> Iterator[Publication]:
         A name cannot be given, or another run has claimed it.
     """
     guard = Inputs(inputs)
+    guard.check(names.destination)
+    with folders_above(names.destination), _claimed(names, guard) as publication:
+        yield publication
+
+
+@contextmanager
+def _claimed(names: Names, guard: Inputs) -> Iterator[Publication]:
     names.check_places(guard)
     for name in filter(None, (names.destination, names.file)):
         check_length(name)

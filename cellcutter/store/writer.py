@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numcodecs
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore, ZipStore
 
-from cellcutter import stops
+from cellcutter import stops, system
 from cellcutter.errors import DestinationError
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
@@ -71,14 +71,13 @@ class StoreWriter:
         self._codec = CODECS[compression]
         self._division = layout.division
         self._frames: dict[int, Frame] = {}
-        self._sizes: dict[int, int] = {}
+        self._sizes = np.full(layout.number, -1, np.int64)  # of chunks; there may be millions
         self._files: list[str] = []
         self._memory = threading.local()
         folder.mkdir()
         for name, content in self._metadata(attributes):
             with (folder / name).open("xb") as file:
                 file.write(content)
-                _sync(file)
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._rereadable = rereadable
         self._moving = threading.Lock()
@@ -97,7 +96,7 @@ class StoreWriter:
     @property
     def nbytes(self) -> int:
         """Bytes of all chunks written."""
-        return sum(self._sizes.values())
+        return int(self._sizes[self._sizes >= 0].sum())
 
     def write(
         self, index: int, part: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
@@ -123,7 +122,8 @@ class StoreWriter:
         with self._file(index).open("r+b" if frame.channels else "wb") as file:
             self._worker.append(frame, Thumbnails(part, masks), file)
             if frame.complete and self._archive is None:
-                _sync(file)
+                file.flush()
+                system.begin_sync(file.fileno())
         if not frame.complete:
             return
         self._sizes[index] = self._frames.pop(index).end
@@ -159,7 +159,6 @@ class StoreWriter:
         """Write a text file beside the chunks; it is the last member of an archive."""
         with (self._folder / name).open("w", encoding="utf-8", newline="") as file:
             file.writelines(pieces)
-            _sync(file)
         self._files.append(name)
 
     def finish(self) -> Path:
@@ -171,8 +170,9 @@ class StoreWriter:
             A chunk is missing or has another size than it was written with.
         """
         if self._archive is None:
-            sizes = {file.name: file.stat().st_size for file in self._folder.iterdir()}
-            self._check_sizes(self._folder, sizes)
+            for index in range(self.layout.number):
+                file = self._file(index)
+                self._check_size(file, index, _size_of(file))
             self._check_array(self._folder, self._folder)
             return self._folder
         self._move_chunks()
@@ -181,8 +181,11 @@ class StoreWriter:
         self._archive.close()
         made = Path(str(self._archive.filename))
         with zipfile.ZipFile(made) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
-        self._check_sizes(made, sizes)
+            members = archive.NameToInfo
+            for index in range(self.layout.number):
+                name = self.layout.key(index)
+                member = members.get(name)
+                self._check_size(made / name, index, member.file_size if member else None)
         with stops.held(), ZipStore(made, mode="r") as store:
             self._check_array(made, store)
         return made
@@ -199,7 +202,7 @@ class StoreWriter:
             shape=self.layout.shape,
             chunks=self.layout.chunks,
             dtype=self.layout.dtype,
-            fill_value=self.layout.dtype.type(0),
+            fill_value=None,  # all chunks are there; xarray would take a value for "missing"
             compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
             zarr_format=2,
             attributes=dict(attributes),
@@ -226,7 +229,7 @@ class StoreWriter:
         """Move the files whose turn it is into the archive."""
         while self._first:
             self._move(self._first.pop(0))
-        while self._moved in self._sizes:
+        while self._moved < self.layout.number and self._sizes[self._moved] >= 0:
             self._move(self._file(self._moved))
             self._moved += 1
 
@@ -243,13 +246,8 @@ class StoreWriter:
             shutil.copyfileobj(source, target, _COPIED_NBYTES)
         member.unlink()
 
-    def _check_sizes(self, made: Path, sizes: Mapping[str, int]) -> None:
-        for index in range(self.layout.number):
-            name = self.layout.key(index)
-            self._check_size(made / name, index, sizes.get(name))
-
     def _check_size(self, path: Path, index: int, found: int | None) -> None:
-        expected = self._sizes.get(index)
+        expected = self._sizes[index]
         if found is None or found != expected:
             raise DestinationError(_CHANGED.format(path, f"{found} bytes", f"{expected} bytes"))
 
@@ -261,12 +259,6 @@ class StoreWriter:
                 f"{made}: {array.shape} {array.dtype} found, "
                 f"{self.layout.shape} {self.layout.dtype} expected"
             )
-
-
-def _sync(file: IO[Any]) -> None:
-    """Wait until a file is on the disk: what gets its name later is whole there, too."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 class Copier:
@@ -291,3 +283,10 @@ class Copier:
             file.write(part.read(start, stop, self._masked).data)
         frame.channels += part.size // division.per_channel
         frame.end = frame.channels * division.per_channel * division.itemsize
+
+
+def _size_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return None

@@ -230,7 +230,7 @@ def test_neither_file_nor_folder(tmp_path, what):
             listener.bind("a.tif")
     else:
         path = Path("/dev/null")
-    with pytest.raises(ImageError, match=f"a {what} instead of a file; an image expected"):
+    with pytest.raises(ImageError, match=f"a {what} found, not a file; an image expected"):
         open_image(path)
 
 
@@ -240,7 +240,7 @@ def test_pipe_in_a_set_of_files(tmp_path):
     os.mkfifo(tmp_path / "c1.ome.tif")
     with (
         open_image(path) as image,
-        pytest.raises(ImageError, match=r"in .*c1\.ome\.tif \(a pipe instead of a file\)"),
+        pytest.raises(ImageError, match=r"in .*c1\.ome\.tif \(a pipe found, not a file\)"),
     ):
         image.check_channels([0, 1])
 
@@ -250,14 +250,14 @@ def test_pipe_in_a_zarr_store(tmp_path, name):
     path = ome_zarr(tmp_path / "a.zarr", DATA[:1], "CYX", (1, 60, 70), "0.4")
     (path / name).unlink()
     os.mkfifo(path / name)
-    with pytest.raises(ImageError, match="a pipe instead of a file"), open_image(path) as image:
+    with pytest.raises(ImageError, match="a pipe found, not a file"), open_image(path) as image:
         whole(image)
 
 
 def test_pipe_in_a_folder_of_channels(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", DATA[0])
     os.mkfifo(tmp_path / "b.tif")
-    with pytest.raises(ImageError, match=r"b\.tif: a pipe instead of a file"):
+    with pytest.raises(ImageError, match=r"b\.tif: a pipe found, not a file"):
         open_image(tmp_path)
 
 

@@ -210,7 +210,9 @@ def test_set_of_files_with_several_pages_each(tmp_path, caplog, recwarn):
         write_ome(tmp_path / f"c{i}.ome.tif", data[3 * i : 3 * i + 3], xml)
     files = (tmp_path / "c0.ome.tif", tmp_path / "c1.ome.tif")
     for path in files:
-        image = check(path, data, files=files)
+        image = check(path, data)
+        assert sorted(image.files) == sorted(files)
+        assert image.files[0] == path
         assert image.notes == ()
     assert not caplog.records
     assert not recwarn.list
