@@ -8,7 +8,7 @@ it never changes which code cuts them, nor the result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cellcutter.engine.job import Job
@@ -20,8 +20,9 @@ from cellcutter.errors import SettingsError
 
 MB = 1024 * 1024
 
-# Bytes of a buffer on the way to the scratch file: large ones are written in longer runs.
-SCRATCH_BUFFERS = (64 * MB, 8 * MB, MB, MB // 8, 1)
+# Bytes of a buffer on the way to the scratch file: large ones are written in longer runs. Those of
+# one window, which take a hundred times as long, are only for where no route has room for others.
+SCRATCH_BUFFERS = ((64 * MB, 8 * MB, MB, MB // 8), (1,))
 # More than this, and a buffer for each thread, is not taken where more walks do with less: memory
 # not used before is dear, another walk is not.
 ENOUGH = 384 * MB
@@ -149,9 +150,10 @@ def _candidates(job: Job) -> Iterator[Candidate]:
         for route in routes:
             yield _direct(route, threads, parting, parting.most)
             route.forget()
-        for route in routes:
-            yield from _through_scratch(route, threads, parting)
-            route.forget()
+        for sizes in SCRATCH_BUFFERS:
+            for route in routes:
+                yield from _through_scratch(route, threads, parting, sizes)
+                route.forget()
         threads //= 2
 
 
@@ -169,7 +171,9 @@ def _direct(route: Route, threads: int, parting: Parting, walks: int) -> Candida
     return Candidate(route, threads, parting, walks, buffers, capacity, cell_nbytes, memory, False)
 
 
-def _through_scratch(route: Route, threads: int, parting: Parting) -> Iterator[Candidate]:
+def _through_scratch(
+    route: Route, threads: int, parting: Parting, sizes: Sequence[int]
+) -> Iterator[Candidate]:
     """Plan walks in the order of the image, whose buffers are written to a scratch file."""
     job = route.job
     if len(job.windows) <= job.cells_per_chunk:
@@ -180,7 +184,7 @@ def _through_scratch(route: Route, threads: int, parting: Parting) -> Iterator[C
     # a chunk as it is in the file, and in order, and a channel of it on the way
     chunks = job.cells_per_chunk * (2 * cell_nbytes + job.cell_nbytes(1))
     encoding = threads * (chunks + job.encoder_nbytes + job.mask_nbytes)
-    for nbytes in SCRATCH_BUFFERS:
+    for nbytes in sizes:
         capacity = max(1, min(len(job.windows), nbytes // cell_nbytes))
         number = -(-len(job.windows) // capacity)
         writing = threads + 1  # buffers that are written while the walk goes on
