@@ -63,7 +63,7 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff format .
 
 coverage: $(READY)  ## Run what needs no service, and show which lines and branches were run
-	$(BIN)/python -m pytest --ignore tests/pipeline --ignore tests/docs --cov --cov-report=term --cov-report=html
+	$(BIN)/python -m pytest --ignore tests/pipeline --ignore tests/docs --ignore tests/faults --cov --cov-report=term --cov-report=html
 
 docs: $(READY)  ## Make the documentation as a site, in site/
 	bin/parameter-table > docs/reference/parameters.md
