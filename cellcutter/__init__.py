@@ -10,16 +10,21 @@ from cellcutter.version import __version__
 __all__ = [
     "CellWarning",
     "CellcutterError",
+    "Cells",
     "CutResult",
     "DestinationError",
     "ImageError",
     "InputError",
     "SettingsError",
+    "StoreError",
     "TableError",
     "__version__",
     "cut_cells",
     "cut_tiles",
+    "open",
 ]
+
+_ROOMS = {"Cells": "store.reading.cells", "open": "store.reading.opening"}
 
 if TYPE_CHECKING:
     from cellcutter.cut import CutResult, cut_cells, cut_tiles
@@ -30,13 +35,17 @@ if TYPE_CHECKING:
         ImageError,
         InputError,
         SettingsError,
+        StoreError,
         TableError,
     )
+    from cellcutter.store.reading.cells import Cells
+    from cellcutter.store.reading.opening import open_cells as open  # noqa: A004
 
 
 def __getattr__(name: str) -> Any:
     """Import the program's interface when it is first asked for: `--help` need not wait for it."""
     if name not in __all__:
         raise AttributeError(f"module 'cellcutter' has no attribute {name!r}")
-    room = "errors" if name.endswith(("Error", "Warning")) else "cut"
-    return getattr(importlib.import_module(f"cellcutter.{room}"), name)
+    room = "errors" if name.endswith(("Error", "Warning")) else _ROOMS.get(name, "cut")
+    inside = "open_cells" if name == "open" else name
+    return getattr(importlib.import_module(f"cellcutter.{room}"), inside)

@@ -21,7 +21,7 @@ from cellcutter.limits import MB
 from cellcutter.options import Options
 from cellcutter.request import Array, Request
 from cellcutter.store import publish
-from cellcutter.store.layout import Layout
+from cellcutter.store.layout import Layout, mask_name
 from cellcutter.store.writer import StoreWriter
 from cellcutter.types import Pixels, Progress
 
@@ -105,15 +105,6 @@ class Target:
         if target.metadata:
             publish.check_file(target.metadata)
         return target
-
-
-def mask_name(name: str) -> str:
-    """Return the name of the masks' store: ``out.zarr.zip`` has ``out_mask.zarr.zip``."""
-    for ending in (".zarr.zip", ".zarr", ".zip"):
-        if name.endswith(ending) and name != ending:
-            return f"{name.removesuffix(ending)}_mask{ending}"
-    path = Path(name)
-    return f"{path.stem}_mask{path.suffix}"
 
 
 def produce(request: Request, target: Target, progress: Progress) -> CutResult:
