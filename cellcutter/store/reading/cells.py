@@ -219,6 +219,14 @@ class Cells:
         """
         return self._cohort.images(rows, channels, out)
 
+    def positions(self, channels: Selection = None) -> list[int]:
+        """Return the positions of channels in :attr:`channels`; of all where none are given."""
+        return (
+            self._cohort.channels.find(list(channels))
+            if channels is not None
+            else [*range(self.shape[1])]
+        )
+
     def rows_of(self, ids: Sequence[int] | Ints, slide: str | None = None) -> Ints:
         """Return the rows of cells by CellID, int64 of shape (n,).
 
