@@ -104,11 +104,11 @@ def divide(groups: Ints, fractions: Sequence[float], seed: int) -> list[Ints]:
     empty: list[int] = list(range(len(wanted)))
     # the largest groups first, each to the part that lacks most; every part gets one
     order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    for left, group in zip(range(len(order), 0, -1), order.tolist(), strict=True):
+    for left, group in zip(range(len(order), 0, -1), map(int, order), strict=True):
         choices = empty if left <= len(empty) else list(range(len(limits)))
-        part = choices[int(np.argmax((limits - taken)[choices]))]
-        owner[group] = part
-        taken[part] += sizes[group]
-        if part in empty:
-            empty.remove(part)
+        nearest: int = choices[int(np.argmax((limits - taken)[choices]))]
+        owner[group] = nearest
+        taken[nearest] += sizes[group]
+        if nearest in empty:
+            empty.remove(nearest)
     return [np.flatnonzero(owner[member] == number) for number in range(len(wanted))]
