@@ -8,22 +8,32 @@ before it is whole.
 from __future__ import annotations
 
 import os
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from cellcutter.cells.table import problems, read_cells
 from cellcutter.documented import takes
 from cellcutter.engine.windows import around, grid
-from cellcutter.errors import CellWarning, SettingsError, TableError, reading
-from cellcutter.inputs import channels_of, open_checked, silent, survey_cells
+from cellcutter.errors import SettingsError
+from cellcutter.inputs import (
+    asked,
+    cells_of,
+    channels_of,
+    check_cells,
+    naming_largest,
+    open_image_of,
+    open_mask,
+    silent,
+    sources,
+    survey_cells,
+    window_of,
+)
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, TileOptions, complete
-from cellcutter.produce import CutResult, Target, produce
+from cellcutter.produce import CutResult, claim, produce
 from cellcutter.request import Request
 from cellcutter.types import Progress
 
@@ -48,12 +58,14 @@ def cut_cells(
     Parameters
     ----------
     image : path
-        TIFF, OME-TIFF or OME-Zarr with one or more channels.
+        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
+        of TIFF files of one channel each.
     mask : path or None
         Segmentation mask of the same height and width: integers, 0 for background, else the
         CellID. None, or "-", where `window_size` is given and `mask_cells` is not.
     cells : path or DataFrame
-        Table with the columns CellID, Y_centroid and X_centroid (pixels).
+        Table with the columns CellID, Y_centroid and X_centroid (pixels): CSV, perhaps
+        compressed, or Parquet where pyarrow is installed.
     destination : path
         Store to be made: an array (channels, cells, window, window) of the image's dtype, the
         cells in the order of the table.
@@ -69,47 +81,47 @@ def cut_cells(
     ... )  # doctest: +SKIP
     """
     wanted = complete(CellOptions, options)
-    window, masked = wanted["window_size"], wanted["mask_cells"]
+    masked = wanted["mask_cells"]
     has_mask = mask is not None and os.fspath(mask) != "-"
-    if not has_mask and (window is None or masked):
+    if not has_mask and (wanted["window_size"] is None or masked):
         because = "with --mask-cells" if masked else "without --window-size"
         raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
-    target = Target.checked(Path(destination), wanted, masks=masked)
     limits = Limits.of(wanted, wanted["cells_per_chunk"])
     report = progress or silent
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
-        segmentation = open_checked(stack, mask) if mask is not None and has_mask else None
+        inputs = [image, mask if has_mask else None, cells, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, inputs, wanted, has_masks=masked))
+        segmentation = open_mask(stack, mask, wanted) if mask is not None and has_mask else None
+        picture = open_image_of(stack, image, wanted, segmentation)
+        publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
         names, chosen = channels_of(picture, wanted)
-        with reading(cells, "a table of cells", TableError):
-            table = read_cells(cells)
-        present, size = survey_cells(table, picture, segmentation, window, limits, report)
-        message, status = problems(table, picture, segmentation, present)
-        if message and wanted["on_missing"] == "error":
-            raise TableError(message)
-        if message:
-            warnings.warn(message, CellWarning, stacklevel=2)
+        window = window_of(picture, wanted)
+        table = cells_of(cells, picture, wanted)
+        found, size = survey_cells(table, picture, segmentation, window, limits, report)
+        windows = around(table.y, table.x, size)
+        status = check_cells(table, picture, segmentation, found, windows, wanted["on_missing"])
         request = Request(
             picture,
             chosen,
             names,
             "cell",
-            around(table.y, table.x, size),
+            windows,
             table.ids,
             {
-                "image": picture.name,
+                **sources(picture, segmentation),
                 "labels": segmentation.name if segmentation else None,
                 "cells": Path(table.name).name,
             },
-            {name: wanted[name] for name in ("window_size", "mask_cells", "on_missing")},
+            asked(wanted, "window_size", "mask_cells", "on_missing"),
             wanted,
             limits,
             status,
             table.digest(),
             segmentation if masked else None,
-            present,
+            None if found is None else found.present,
         )
-        return produce(request, target, report)
+        with naming_largest(found, window):
+            return produce(request, publication, report)
 
 
 @takes(TileOptions)
@@ -126,7 +138,8 @@ def cut_tiles(
     Parameters
     ----------
     image : path
-        TIFF, OME-TIFF or OME-Zarr with one or more channels.
+        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
+        of TIFF files of one channel each.
     window_size : int
         Height and width of a tile in pixels.
     destination : path
@@ -144,10 +157,12 @@ def cut_tiles(
     wanted = complete(TileOptions, options)
     size = read_pixels("WINDOW_SIZE", window_size)
     step = wanted["step_size"]
-    target = Target.checked(Path(destination), wanted, masks=False)
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
+        inputs = [image, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, inputs, wanted))
+        picture = open_image_of(stack, image, wanted)
+        publication.protect(picture.files)
         names, chosen = channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
         request = Request(
@@ -157,9 +172,9 @@ def cut_tiles(
             "tile",
             windows,
             np.arange(len(windows)),
-            {"image": picture.name},
-            {"window_size": size, "step_size": step},
+            sources(picture),
+            {"window_size": size, **asked(wanted, "step_size")},
             wanted,
             limits,
         )
-        return produce(request, target, progress or silent)
+        return produce(request, publication, progress or silent)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.engine.assemble import Channel, Inputs
-from cellcutter.engine.plan import Job, Source
+from cellcutter.engine.job import Channel, Job
 from cellcutter.engine.windows import Windows, overhangs
 from cellcutter.limits import Limits
 from cellcutter.options import Options
@@ -19,7 +18,7 @@ from cellcutter.store import describe
 from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
 from cellcutter.store.codec import BLOCK_NBYTES, CODECS
 from cellcutter.store.layout import Layout, cells_per_chunk, check_layout
-from cellcutter.types import Bools, Ints
+from cellcutter.types import Bools, Ints, Pixels
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,11 @@ class Array:
     ----------
     axes : tuple of str
     layout : Layout
-    inputs : Inputs
     job : Job
     """
 
     axes: tuple[str, ...]
     layout: Layout
-    inputs: Inputs
     job: Job
 
 
@@ -62,7 +59,7 @@ class Request:
         What was asked for, as far as it changes the result.
     options : Options
     limits : Limits
-    status : str array of shape (n,), optional
+    status : array of shape (n,), optional
         Why each cell could not be cut as it should be, or ``ok``.
     digest : str, optional
         SHA-256 of the CellIDs.
@@ -78,11 +75,11 @@ class Request:
     kind: str
     windows: Windows
     ids: Ints
-    sources: Mapping[str, str | None]
+    sources: Mapping[str, object]
     asked: Mapping[str, object]
     options: Options
     limits: Limits
-    status: NDArray[np.str_] | None = None
+    status: NDArray[np.object_] | None = None
     digest: str | None = None
     mask: Image | None = None
     present: Bools | None = None
@@ -108,57 +105,54 @@ class Request:
         codec = CODECS[self.options["compression"]]
         block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
         layout = check_layout(Layout(shape, per_chunk, self.image.dtype, block_nbytes))
-        axes, inputs = (self.kind, "y", "x"), self._inputs()
+        axes = (self.kind, "y", "x")
         if self.mask is None:
-            return [Array(("channel", *axes), layout, inputs, self._job(inputs, layout))]
+            return [Array(("channel", *axes), layout, self._job(layout, self._channels()))]
         mask_layout = Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
-        only = self.ids.astype(self.mask.dtype)
-        mask_inputs = Inputs(self.mask, [Channel(0, 0)], only)
-        mask_job = self._job(mask_inputs, mask_layout, select=self.present)
-        job = self._job(inputs, layout, masks=mask_layout)
-        return [
-            Array(axes, mask_layout, mask_inputs, mask_job),
-            Array(("channel", *axes), layout, inputs, job),
-        ]
+        masks = self._job(
+            mask_layout,
+            (Channel(0, 0),),
+            image=self.mask,
+            only=self.ids.astype(self.mask.dtype),
+            select=self.present,
+        )
+        mask_nbytes = masks_nbytes(mask_layout.division, layout.dtype.itemsize)
+        job = self._job(layout, self._channels(), mask_nbytes=mask_nbytes)
+        return [Array(axes, mask_layout, masks), Array(("channel", *axes), layout, job)]
 
-    def _inputs(self) -> Inputs:
-        """Return where the thumbnails come from."""
+    def _channels(self) -> tuple[Channel, ...]:
+        """Return where the channels of the thumbnails come from."""
         place = {
             channel: Channel(plane, position)
             for plane, channels in enumerate(self.image.planes)
             for position, channel in enumerate(channels)
         }
-        return Inputs(self.image, [place[channel] for channel in self.channels])
+        return tuple(place[channel] for channel in self.channels)
 
     def _job(
         self,
-        inputs: Inputs,
         layout: Layout,
+        channels: tuple[Channel, ...],
         *,
+        image: Image | None = None,
+        only: Pixels | None = None,
         select: Bools | None = None,
-        masks: Layout | None = None,
+        mask_nbytes: int = 0,
     ) -> Job:
         """Return what a plan is made for."""
-        image = inputs.image
-        source = Source(
-            image.shape[1:],
-            image.block_shape,
-            image.dtype.itemsize,
-            tuple(map(len, image.planes)),
-            image.block_nbytes,
-        )
         return Job(
             self.windows,
-            source,
-            tuple(channel.plane for channel in inputs.channels),
+            image or self.image,
+            channels,
             layout.per_chunk,
-            layout.dtype.itemsize,
             layout.division.unit,
             encoder_nbytes(layout.division),
             self.limits.threads,
             self.limits.memory,
+            self.limits.asked,
+            only,
             select,
-            0 if masks is None else masks_nbytes(masks.division, layout.dtype.itemsize),
+            mask_nbytes,
         )
 
     def table(self) -> Iterator[str]:

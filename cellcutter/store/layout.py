@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -96,12 +95,3 @@ def numeric(dtype: DTypeLike) -> bool:
     """Tell whether the store takes a dtype: integers and floats of 1 to 8 bytes."""
     kind = np.dtype(dtype)
     return kind.kind in "iuf" and kind.itemsize in (1, 2, 4, 8)
-
-
-def mask_name(name: str) -> str:
-    """Return the name of the masks' store: ``out.zarr.zip`` has ``out_mask.zarr.zip``."""
-    for ending in (".zarr.zip", ".zarr", ".zip"):
-        if name.endswith(ending) and name != ending:
-            return f"{name.removesuffix(ending)}_mask{ending}"
-    path = Path(name)
-    return f"{path.stem}_mask{path.suffix}"

@@ -12,8 +12,7 @@ import os
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +21,10 @@ import numcodecs
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.storage import ZipStore
+from zarr.core.buffer import Buffer
+from zarr.storage import MemoryStore, ZipStore
 
+from cellcutter import stops, system
 from cellcutter.errors import DestinationError
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
@@ -73,22 +74,10 @@ class StoreWriter:
         self._sizes: dict[int, int] = {}
         self._files: list[str] = []
         self._memory = threading.local()
-        # In a thread that is waited for whatever happens: zarr writes in one of its own, which goes
-        # on while the signal that stops the program is an exception here already.
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(
-                zarr.create_array,
-                folder,
-                shape=layout.shape,
-                chunks=layout.chunks,
-                dtype=layout.dtype,
-                fill_value=layout.dtype.type(0),
-                compressors=None
-                if self._codec is None
-                else numcodecs.Blosc(**self._codec.config()),
-                zarr_format=2,
-                attributes=dict(attributes),
-            ).result()
+        folder.mkdir()
+        for name, content in self._metadata(attributes):
+            with (folder / name).open("xb") as file:
+                file.write(content)
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._rereadable = rereadable
         self._moving = threading.Lock()
@@ -132,6 +121,9 @@ class StoreWriter:
         frame = self._frames[index]
         with self._file(index).open("r+b" if frame.channels else "wb") as file:
             self._worker.append(frame, Thumbnails(part, masks), file)
+            if frame.complete and self._archive is None:
+                file.flush()
+                system.begin_sync(file.fileno())
         if not frame.complete:
             return
         self._sizes[index] = self._frames.pop(index).end
@@ -190,9 +182,29 @@ class StoreWriter:
         with zipfile.ZipFile(made) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
         self._check_sizes(made, sizes)
-        with ZipStore(made, mode="r") as store:
+        with stops.held(), ZipStore(made, mode="r") as store:
             self._check_array(made, store)
         return made
+
+    def _metadata(self, attributes: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+        """Yield zarr's own files, made in memory.
+
+        Zarr writes in threads of its own, which would go on where a signal or an error has ended
+        the run already.
+        """
+        files: dict[str, Buffer] = {}
+        zarr.create_array(
+            MemoryStore(files),
+            shape=self.layout.shape,
+            chunks=self.layout.chunks,
+            dtype=self.layout.dtype,
+            fill_value=None,  # all chunks are there; xarray would take a value for "missing"
+            compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
+            zarr_format=2,
+            attributes=dict(attributes),
+        )
+        for name in sorted(files):
+            yield name, files[name].to_bytes()
 
     def _file(self, index: int) -> Path:
         return self._folder / self.layout.key(index)
@@ -241,7 +253,8 @@ class StoreWriter:
             raise DestinationError(_CHANGED.format(path, f"{found} bytes", f"{expected} bytes"))
 
     def _check_array(self, made: Path, store: Path | ZipStore) -> None:
-        array = zarr.open_array(store, mode="r")
+        with stops.held():  # zarr reads in a thread of its own, and closes what that opens
+            array = zarr.open_array(store, mode="r")
         if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
             raise DestinationError(
                 f"{made}: {array.shape} {array.dtype} found, "
@@ -271,14 +284,3 @@ class Copier:
             file.write(part.read(start, stop, self._masked).data)
         frame.channels += part.size // division.per_channel
         frame.end = frame.channels * division.per_channel * division.itemsize
-
-
-def is_store(path: Path) -> bool:
-    """Tell whether a folder or a zip file holds a Zarr array or group."""
-    names = {".zarray", ".zgroup", "zarr.json"}
-    if path.is_dir():
-        return any((path / name).is_file() for name in names)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return not names.isdisjoint(archive.namelist())
-    return False

@@ -159,7 +159,8 @@ class Cells:
     def statistics(self) -> list[pd.DataFrame | None]:
         """For each slide the statistics of its pixels, a row for each of its channels, if stored.
 
-        The index has marker names, or numbers; columns are `mean`, `std` and percentiles.
+        The index has marker names, or numbers; columns are `mean`, `std`, and percentiles
+        as `p0.1`, `p1`, `p50`, `p99` and `p99.9`.
         """
         return [slide.statistics for slide in self._cohort.slides]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cellcutter.errors import StoreError
-from cellcutter.store.layout import mask_name
+from cellcutter.store.names import mask_name
 from cellcutter.store.reading import metadata, table
 from cellcutter.store.reading.chunks import ChunkCache, ChunkReader
 from cellcutter.store.reading.files import Files, open_files
@@ -96,15 +96,18 @@ class Slide:
     def statistics(self) -> pd.DataFrame | None:
         """Statistics of each channel's pixels, a row for each, where they are stored."""
         found = self._about.get("statistics")
-        rows = found.get("channels", found) if isinstance(found, dict) else found
-        try:
-            frame = pd.DataFrame(rows)
-        except (ValueError, TypeError, AttributeError):
+        if not isinstance(found, dict):
             return None
-        if len(frame) != len(self.numbers):
-            return None
-        frame.index = pd.Index(self.labels, name="channel")
-        return frame.select_dtypes("number").drop(columns="number", errors="ignore")
+        percentiles = found.get("percentiles")
+        named = percentiles.items() if isinstance(percentiles, dict) else ()
+        columns = {**found, **{f"p{percent}": values for percent, values in named}}
+        index = pd.Index(self.labels, name="channel")
+        kept = {
+            name: pd.to_numeric(pd.Series(values, index, object), errors="coerce")
+            for name, values in columns.items()
+            if isinstance(values, list) and len(values) == len(index)
+        }
+        return pd.DataFrame(kept, index).astype(np.float64)
 
     @cached_property
     def ids(self) -> Ints | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,11 @@ def _frame(obs: zarr.Group) -> pd.DataFrame:
     columns = {str(name): _column(obs[str(name)]) for name in order}
     name = None if index == "_index" else index
     values = _column(obs[index])
-    if index in IDS:  # AnnData wants text there
-        values = np.asarray(values).astype(np.int64)
+    if index in IDS or not any(each in columns for each in IDS):
+        # AnnData wants text there; numbers are what CellIDs are elsewhere
+        with suppress(ValueError):
+            values = np.asarray(values).astype(np.int64)
+            name = name or IDS[0]
     return pd.DataFrame(columns, index=pd.Index(values, name=name))
 
 
