@@ -23,9 +23,14 @@ __all__ = [
     "cut_cells",
     "cut_tiles",
     "open",
+    "thumbnails",
 ]
 
-_ROOMS = {"Cells": "store.reading.cells", "open": "store.reading.opening"}
+_ROOMS = {
+    "Cells": "store.reading.cells",
+    "open": "store.reading.opening",
+    "thumbnails": "in_memory",
+}
 
 if TYPE_CHECKING:
     from cellcutter.cut import CutResult, cut_cells, cut_tiles
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
         StoreError,
         TableError,
     )
+    from cellcutter.in_memory import thumbnails
     from cellcutter.store.reading.cells import Cells
     from cellcutter.store.reading.opening import open_cells as open  # noqa: A004
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import stat
 import struct
 import sys
@@ -21,6 +20,8 @@ from typing import Any, Protocol
 from cellcutter.errors import StoreError
 
 LARGEST_METADATA = 64 << 20
+# Systems have some of them.
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a member of a zip file: magic, lengths behind it
 
 
@@ -205,7 +206,8 @@ def map_file(path: str) -> memoryview:
         if not size:
             return memoryview(b"")
         # without a descriptor of its own where Python can do so
-        options: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+        untracked = sys.version_info >= (3, 13) and sys.platform != "win32"
+        options: dict[str, Any] = {"trackfd": False} if untracked else {}
         return memoryview(mmap.mmap(file, size, access=mmap.ACCESS_READ, **options))
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: cannot be mapped: {error}; a file expected") from error
@@ -216,7 +218,7 @@ def map_file(path: str) -> memoryview:
 def _open(path: str) -> int:
     """Open a regular file; a pipe would keep us waiting."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = os.open(path, _FLAGS)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}; a file of a store expected") from error
     if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -233,6 +235,10 @@ def _limited(content: bytes, path: str) -> bytes:
 
 def _most_mapped() -> int:
     """Return how many files may stay mapped: before Python 3.13 each keeps a descriptor."""
+    if sys.platform == "win32":
+        return 512
     if sys.version_info >= (3, 13):
         return 4096
+    import resource
+
     return max(16, min(512, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))

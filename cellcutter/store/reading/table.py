@@ -112,12 +112,12 @@ def _frame(obs: zarr.Group) -> pd.DataFrame:
         raise TypeError("column-order is no list")
     columns = {str(name): _column(obs[str(name)]) for name in order}
     name = None if index == "_index" else index
+    if stored := [each for each in IDS if each in columns]:
+        return pd.DataFrame(columns).set_index(stored[0])
     values = _column(obs[index])
-    if index in IDS or not any(each in columns for each in IDS):
-        # AnnData wants text there; numbers are what CellIDs are elsewhere
-        with suppress(ValueError):
-            values = np.asarray(values).astype(np.int64)
-            name = name or IDS[0]
+    with suppress(ValueError):  # AnnData wants text there; CellIDs are numbers
+        values = np.asarray(values).astype(np.int64)
+        name = name or IDS[0]
     return pd.DataFrame(columns, index=pd.Index(values, name=name))
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import json
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pandas as pd
 import pytest
@@ -135,8 +139,10 @@ def test_channels_by_name(tmp_path, wanted, message):
 def test_what_cut_cells_writes(tmp_path, z):
     slide = slides.simple(tmp_path)
     path = tmp_path / ("out.zarr.zip" if z else "out.zarr")
-    cellcutter.cut_cells(*slide.paths, path, cells_per_chunk=6, z=z, mask_cells=True, window_size=9)
-    expected, masks = slides.expected(slide.image, slide.labels, slide.table, 9, mask=True)
+    cellcutter.cut_cells(
+        *slide.paths, path, cells_per_chunk=6, z=z, mask_cells=True, window_size=14
+    )
+    expected, masks = slides.expected(slide.image, slide.labels, slide.table, 14, mask=True)
     cells = cellcutter.open(path)
     np.testing.assert_array_equal(cells[:], expected.swapaxes(0, 1))
     np.testing.assert_array_equal(cells.masks[:], masks)
@@ -285,8 +291,10 @@ def _sum(cells, rows, queue=None):
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_in_other_processes(store, start):
-    path, images = store
+@pytest.mark.parametrize("kind", ["cells-lz4-folder", "cells-none-zip", "old-zstd-folder"])
+def test_in_other_processes(tmp_path, kind, start):
+    images = stores.pixels()
+    path = make(tmp_path, kind, images)
     context = multiprocessing.get_context(start)
     cells = cellcutter.open(path, threads=2)
     rows = np.random.default_rng(2).integers(0, 30, 200)
@@ -329,3 +337,58 @@ def test_in_many_threads(store):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_in_memory(tmp_path):
+    slide = slides.simple(tmp_path)
+    expected, masked = (
+        slides.expected(slide.image, slide.labels, slide.table, 9, mask=m)[0].swapaxes(0, 1)
+        for m in (False, True)
+    )
+    rows = [7, 3, 7, -1]
+    found = cellcutter.thumbnails(*slide.paths, rows=rows, window_size=9, channels=[3, 1])
+    np.testing.assert_array_equal(found, expected[rows][:, [2, 0]])
+    found = cellcutter.thumbnails(*slide.paths, window_size=9, mask_cells=True)
+    np.testing.assert_array_equal(found, masked)
+    for options in ({"z": True}, {"rows": []}):
+        with pytest.raises(SettingsError):
+            cellcutter.thumbnails(*slide.paths, **options)
+    with pytest.raises(IndexError):
+        cellcutter.thumbnails(*slide.paths, rows=[1000])
+
+
+def test_a_million_cells(tmp_path):
+    """Opened by their metadata alone; reading from every shard keeps 16 bytes a cell."""
+    cells, per_shard = 1_000_000, 2_000
+    path = stores.cells_store(tmp_path / "a.zarr", stores.pixels(8, 1, 4, "u1"), names=("DNA",))
+    array = path / "obsm/single_cell_images"
+    content = json.loads((array / "zarr.json").read_text())
+    content["shape"] = [cells, 1, 4, 4]
+    content["chunk_grid"]["configuration"]["chunk_shape"][0] = per_shard
+    content["codecs"][0]["configuration"]["codecs"] = [{"name": "bytes"}]
+    (array / "zarr.json").write_text(json.dumps(content))
+    index = np.array([np.arange(per_shard) * 16, np.full(per_shard, 16)], "<u8").T.tobytes()
+    ending = index + google_crc32c.value(index).to_bytes(4, "little")
+    for shard in range(cells // per_shard):
+        file = array / "c" / str(shard) / "0/0/0"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(np.repeat(np.uint8(shard % 251), per_shard * 16).tobytes() + ending)
+    script = """
+import sys, time, numpy as np, cellcutter
+from pathlib import Path
+def memory():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+cellcutter.open
+before, start = memory(), time.process_time()
+cells = cellcutter.open(sys.argv[1])
+seconds = time.process_time() - start
+rows = np.random.default_rng(0).permutation(1_000_000)[:20_000]
+found = cells[rows]
+assert (found[:, 0, 3, 3] == rows // 2_000 % 251).all()
+print(seconds, memory() - before - found.nbytes / 2**20)
+"""
+    done = subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True)
+    seconds, megabytes = map(float, done.stdout.split())
+    assert seconds < 0.3
+    assert megabytes < 50
