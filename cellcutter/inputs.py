@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cellcutter.cells.checks import Status, placement, problems
-from cellcutter.cells.labels import Survey, check_labels, one_channel, survey
+from cellcutter.cells.found import Survey
+from cellcutter.cells.labels import survey
 from cellcutter.cells.markers import positions, read_markers
+from cellcutter.cells.mask import check_labels, one_channel
 from cellcutter.cells.table import CellTable, read_cells
 from cellcutter.cells.units import in_pixels, window_pixels
 from cellcutter.engine.windows import Windows, around

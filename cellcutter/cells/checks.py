@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.cells.labels import Survey
+from cellcutter.cells.found import Survey
 from cellcutter.cells.table import CellTable
 from cellcutter.cells.units import micrometres
 from cellcutter.engine.windows import Windows

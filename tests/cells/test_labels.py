@@ -9,7 +9,8 @@ import pytest
 import tifffile
 
 import cellcutter
-from cellcutter.cells.labels import Extent, survey
+from cellcutter.cells.found import Extent
+from cellcutter.cells.labels import survey
 from cellcutter.engine.windows import Windows, around
 from cellcutter.read.sources import open_image
 from tests import slides

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellcutter.cells.labels import runs
+from cellcutter.cells.tally import runs
 from cellcutter.engine import schedule
 from cellcutter.engine.gather import Placement, put
 from cellcutter.engine.job import Channel, Job
