@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from cellcutter.in_memory import thumbnails
     from cellcutter.store.reading.cells import Cells
-    from cellcutter.store.reading.opening import open_cells as open  # noqa: A004
+    from cellcutter.store.reading.opening import open  # noqa: A004
 
 
 def __getattr__(name: str) -> Any:
@@ -55,5 +55,4 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'cellcutter' has no attribute {name!r}")
     room = "errors" if name.endswith(("Error", "Warning")) else _ROOMS.get(name, "cut")
-    inside = "open_cells" if name == "open" else name
-    return getattr(importlib.import_module(f"cellcutter.{room}"), inside)
+    return getattr(importlib.import_module(f"cellcutter.{room}"), name)

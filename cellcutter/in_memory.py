@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from cellcutter.cells.table import read_cells
 from cellcutter.cut import cut_cells
+from cellcutter.documented import takes
 from cellcutter.errors import SettingsError, TableError, reading
 from cellcutter.options import CellOptions, Name, complete
+from cellcutter.store.reading import opening
 from cellcutter.store.reading.gather import rows_of
-from cellcutter.store.reading.opening import open_cells
 from cellcutter.types import Pixels
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_OF_STORES = ("z", "force", "save_metadata", "compression")
+_OF_STORES = ("z", "force", "save_metadata", "compression", "chunk_size", "cells_per_chunk")
+_RETURNED = """array of shape (cells, channels, y, x)
+    Of the image's type, in the order of `rows`."""
 
 
+@takes(CellOptions, _RETURNED, _OF_STORES)
 def thumbnails(
     image: Name,
     mask: Name | None,
@@ -33,25 +37,16 @@ def thumbnails(
 
     Parameters
     ----------
-    image, mask, cells
+    image : path
+        As for :func:`cellcutter.cut_cells`.
+    mask : path or None
+        As for :func:`cellcutter.cut_cells`.
+    cells : path or DataFrame
         As for :func:`cellcutter.cut_cells`.
     rows : sequence of int, slice, or bool array
-        The cells that are wanted, in any order, by their rows in the table. Where no `window_size`
-        is given, it is that of the largest of these.
+        Rows of the table, in any order, of the cells that are wanted. Where no `window_size` is
+        given, it is that of the largest of these.
     **options
-        As for :func:`cellcutter.cut_cells`, but for those of stores.
-
-    Returns
-    -------
-    array of shape (cells, channels, y, x)
-        Of the image's type.
-
-    Raises
-    ------
-    cellcutter.InputError
-        The input or the options are not as they must be; the message is one line.
-    IndexError
-        A row is not there.
 
     Examples
     --------
@@ -76,7 +71,7 @@ def thumbnails(
     with tempfile.TemporaryDirectory(prefix="cellcutter-") as folder:
         store = Path(folder, "cells.zarr")
         cut_cells(image, mask, some, store, **plain)
-        with open_cells(store) as found:
+        with opening.open(store) as found:
             return found[[place[row] for row in wanted.tolist()]]
 
 

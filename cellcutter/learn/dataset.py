@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from cellcutter.errors import SettingsError
 from cellcutter.learn.targets import column, divide, encode
+from cellcutter.store.reading import opening
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.gather import rows_of
-from cellcutter.store.reading.opening import Paths, open_cells
+from cellcutter.store.reading.opening import Paths
 from cellcutter.types import Floats, Ints
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class CellDataset:
         dtype: str = "float32",
     ) -> None:
         torch = _torch()
-        self.cells = cells if isinstance(cells, Cells) else open_cells(cells)
+        self.cells = cells if isinstance(cells, Cells) else opening.open(cells)
         self._channels = None if channels is None else list(channels)
         self._places = self.cells.positions(self._channels)
         self.transform = transform

@@ -33,12 +33,15 @@ class Cells:
     Parameters
     ----------
     paths : sequence of Path
+        The stores.
     names : sequence of str
         Of the slides.
     join : "inner" or "outer"
+        Of several slides: the channels that all have, or those that any has.
     threads : int, optional
+        That read at one time.
     cache_size : float
-        In MB.
+        MB for decoded chunks, in each process.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from cellcutter.types import Name
 Paths = Name | Sequence[Name] | Mapping[str, Name]
 
 
-def open_cells(
+def open(  # noqa: A001 - called as cellcutter.open
     paths: Paths, *, join: Join = "inner", threads: int | None = None, cache_size: float = 256
 ) -> Cells:
     """Open a store of thumbnails, or the stores of several slides as one.
@@ -38,6 +38,7 @@ def open_cells(
     Returns
     -------
     Cells
+        The cells of all slides, one behind the other.
 
     Raises
     ------

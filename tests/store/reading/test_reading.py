@@ -248,6 +248,8 @@ def test_slides_that_do_not_fit(tmp_path):
 
 
 def handles() -> list[str]:
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("no /proc here")
     gc.collect()
     files = [str(f.readlink()) for f in Path("/proc/self/fd").iterdir() if os.path.lexists(f)]
     maps = Path("/proc/self/maps").read_text().splitlines()
@@ -295,6 +297,8 @@ def _sum(cells, rows, queue=None):
 def test_in_other_processes(tmp_path, kind, start):
     images = stores.pixels()
     path = make(tmp_path, kind, images)
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {start} here")
     context = multiprocessing.get_context(start)
     cells = cellcutter.open(path, threads=2)
     rows = np.random.default_rng(2).integers(0, 30, 200)
@@ -359,6 +363,8 @@ def test_in_memory(tmp_path):
 
 def test_a_million_cells(tmp_path):
     """Opened by their metadata alone; reading from every shard keeps 16 bytes a cell."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("no /proc here")
     cells, per_shard = 1_000_000, 2_000
     path = stores.cells_store(tmp_path / "a.zarr", stores.pixels(8, 1, 4, "u1"), names=("DNA",))
     array = path / "obsm/single_cell_images"
