@@ -24,16 +24,19 @@ def with_torch() -> str:
     environment = ROOT / ".tools" / "torch"
     python = environment / "bin" / "python"
     done = environment / "complete"
-    if not done.exists():
-        newest = subprocess.run(
-            [ROOT / "tools" / "newest-python"], check=True, capture_output=True, text=True
-        ).stdout.strip()
-        if shutil.disk_usage(ROOT).free < 8e9:
-            pytest.skip("less than 8 GB free, which torch needs")
-        subprocess.run([newest, "-m", "venv", "--clear", environment], check=True)
+    wanted = (ROOT / "pyproject.toml").read_text()
+    if not done.exists() or done.read_text() != wanted:
+        if not python.exists():
+            if shutil.disk_usage(ROOT).free < 8e9:
+                pytest.skip("less than 8 GB free, which torch needs")
+            newest = subprocess.run(
+                [ROOT / "tools" / "newest-python"], check=True, capture_output=True
+            )
+            words = [newest.stdout.decode().strip(), "-m", "venv", "--clear", environment]
+            subprocess.run(words, check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "torch", "--editable", f"{ROOT}[test]"], check=True)
-        done.touch()
+        done.write_text(wanted)
     return str(python)
 
 
