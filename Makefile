@@ -7,18 +7,30 @@ SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-plain test-docs test-newest check format coverage docs dist bench bench-read clean
+.PHONY: help demo demo-cli tools test test-plain test-docs test-newest check format coverage docs dist bench bench-read clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Before anything is installed: what cannot be installed here
 $(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=python3.13, say" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "no venv for $(PYTHON) found (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "installing into $(VENV): about a minute, 0.7 GB"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## Make a small MCMICRO project, run the pipeline on it, and draw pictures
+tools:
+	@tools/nextflow/run --check
+
+demo: tools $(READY)  ## Make a small MCMICRO project, run the pipeline on it, and draw pictures
 	$(BIN)/python bin/demo demo
+
+demo-cli: $(READY)  ## The same without the pipeline, by the commands alone: no Java needed
+	$(BIN)/python bin/demo --commands-only demo
 
 check: $(READY)  ## Lint, check the format, the types and the layers
 	$(BIN)/ruff check .
@@ -41,7 +53,7 @@ dist: $(READY)  ## Build the package, in dist/
 
 test-newest:  ## Run what needs no service on the newest Python that is here
 	$(MAKE) VENV=.venv-newest PYTHON=$$(tools/newest-python) .venv-newest/ready
-	.venv-newest/bin/python -m pytest --ignore tests/pipeline
+	.venv-newest/bin/python -m pytest --ignore tests/pipeline --ignore tests/docs
 
 bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
 	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
@@ -61,4 +73,6 @@ docs: $(READY)  ## Make the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:  ## Remove what these targets made
-	rm -rf .venv .venv-newest .tools demo site htmlcov
+	rm -rf .venv .venv-newest .tools demo site htmlcov work .nextflow .nextflow.log* *.egg-info build dist .coverage .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache benchmarks/data benchmarks/results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

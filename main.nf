@@ -9,9 +9,12 @@ workflow {
         return
     }
     def found = null
+    def places = null
     try {
         Run.check(params, projectDir)
+        places = [outdir: file(params.outdir), reports: file(params.reports), trace: file("${params.reports}/trace.txt")]
         found = Run.samples(params) { name -> file(name, glob: false) }
+        Run.checkInputs(found.samples, places.outdir)
     }
     catch( IllegalArgumentException problem ) {
         error(problem.message)
@@ -19,6 +22,13 @@ workflow {
     log.info(Run.pairing(found))
     if( params.dry_run.toString() == 'true' ) {
         return
+    }
+    try {
+        Run.checkWritable(places.outdir, '--outdir')
+        Run.checkWritable(places.reports, '--reports')
+    }
+    catch( IllegalArgumentException problem ) {
+        error(problem.message)
     }
 
     def samples = channel.fromList(found.samples).map { sample ->
@@ -30,11 +40,13 @@ workflow {
         .map { process, tool, version -> "${process.tokenize(':').last()}:\n  ${tool}: ${version}\n" }
         .unique()
         .collectFile(name: 'versions.yml', storeDir: params.reports)
-    def done = Collections.synchronizedList([])
-    CUT_CELLS.out.thumbnails.subscribe { meta, _stores -> done.add(meta.id) }
+    def made = Collections.synchronizedMap([:])
+    CUT_CELLS.out.made.subscribe { meta, list -> made[meta.id] = Published.made(list) }
 
-    def trace = file("${params.reports}/trace.txt")
+    // A completion handler sees local variables only
+    def flow = workflow
+    def when = workflow.start.format('yyyyMMdd-HHmmss')
     workflow.onComplete {
-        log.info(Run.summary(found, done, trace))
+        log.info(Run.finish(found, made, places, when, flow.errorReport))
     }
 }

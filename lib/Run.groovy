@@ -1,7 +1,10 @@
+import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
 import org.yaml.snakeyaml.Yaml
 import org.yaml.snakeyaml.constructor.SafeConstructor
+import org.yaml.snakeyaml.error.MarkedYAMLException
+import org.yaml.snakeyaml.error.YAMLException
 import org.yaml.snakeyaml.LoaderOptions
 
 /** What main.nf needs around its samples: checked parameters, options, and what is told to the user. */
@@ -29,13 +32,71 @@ class Run {
     /** Stop at parameters that do not exist, and at a missing or doubled source of samples. */
     static void check(Map params, Path projectDir) {
         def known = schema(projectDir).keySet()
-        params.keySet().each { name ->
-            def plain = name.replaceAll(/([a-z])([A-Z])/) { all, a, b -> "${a}_${b}" }.replace('-', '_').toLowerCase()
-            if( !(name in known) && !(plain in known) )
-                throw new IllegalArgumentException("--${name}: unknown parameter; --help shows the known ones")
+        // Of --window-size Nextflow makes window-size and windowSize
+        def unknown = params.findAll { name, value -> !(name in known) }
+            .collectEntries { name, value -> [name.replaceAll(/([a-z])([A-Z])/) { all, a, b -> "${a}-${b}" }.toLowerCase(), value] }
+        unknown.each { name, value ->
+            def meant = nearest(name, known)
+            if( meant )
+                throw new IllegalArgumentException("--${name}: unknown parameter; did you mean --${meant}?")
+        }
+        if( unknown ) {
+            def flags = unknown.collect { name, value -> value.toString() == 'true' ? "--${name}" : "--${name} ${value}" }.join(' ')
+            throw new IllegalArgumentException("--${unknown.keySet().join(', --')}: unknown parameter (--help shows the known ones); " +
+                "options of cut_cells are given as --options='${flags}'")
         }
         if( !params.in == !params.input )
             throw new IllegalArgumentException("${params.in ? 'both' : 'neither'} of --in PROJECT and --input SAMPLESHEET found, one of them expected (--help shows more)")
+    }
+
+    /** Return the known name that a mistyped one is most like, or null. */
+    static String nearest(String name, Collection<String> known) {
+        def plain = { text -> text.replaceAll('[-_]', '').toLowerCase() }
+        def best = known.min { candidate -> distance(plain(name), plain(candidate)) }
+        distance(plain(name), plain(best)) <= Math.min(2, name.size().intdiv(3)) ? best : null
+    }
+
+    /** Return how many letters have to be put in, taken out or changed to make one word of another. */
+    static int distance(String one, String other) {
+        def row = (0..other.size()).toList()
+        one.eachWithIndex { letter, i ->
+            def next = [i + 1]
+            other.eachWithIndex { letter2, j -> next << [next[j] + 1, row[j + 1] + 1, row[j] + (letter == letter2 ? 0 : 1)].min() }
+            row = next
+        }
+        row.last()
+    }
+
+    /** Stop at a folder for results that cannot be written to, where that can be told. */
+    static void checkWritable(Path folder, String parameter) {
+        if( folder.fileSystem != FileSystems.default )
+            return
+        def there = folder.toAbsolutePath()
+        there = ([there] + ancestors(there)).find { path -> Files.exists(path) }
+        if( !Files.isDirectory(there) )
+            throw new IllegalArgumentException("${there}: a file found, a folder expected; name another folder by ${parameter}")
+        if( !Files.isWritable(there) )
+            throw new IllegalArgumentException("${there}: this folder cannot be written to; name another one by ${parameter}")
+    }
+
+    static List ancestors(Path path) {
+        path.parent ? [path.parent] + ancestors(path.parent) : []
+    }
+
+    /** Stop where results would replace a sample's own input. */
+    static void checkInputs(List samples, Path outdir) {
+        def inputs = samples.collectMany { sample -> [sample.image, sample.mask, sample.table, sample.markers] }.findAll { file -> file }
+            .collect { file -> real(file) }
+        samples.collectMany { sample -> Published.names(sample.id) }.each { name ->
+            def store = real(outdir.resolve(name))
+            def hit = inputs.find { file -> file.fileSystem == store.fileSystem && file.startsWith(store) }
+            if( hit )
+                throw new IllegalArgumentException("${hit.toUriString()}: an input found where ${name} is to be made; name another folder by --outdir")
+        }
+    }
+
+    static Path real(Path file) {
+        file.fileSystem == FileSystems.default && Files.exists(file) ? file.toRealPath() : file.toAbsolutePath().normalize()
     }
 
     /** Return the samples of a project or samplesheet, each checked for names that no task can be given. */
@@ -50,8 +111,11 @@ class Run {
         }
         found.samples.each { sample -> [sample.image, sample.mask, sample.table, sample.markers].each { file -> checkName(file) } }
         def empty = found.samples.findAll { sample -> isEmpty(sample.table) }
-        def common = options(params, resolve)
-        def samples = (found.samples - empty).collect { sample -> sample + [options: common + (sample.options ? [sample.options] : [])] }
+        def sources = options(params, resolve)
+        def samples = (found.samples - empty).collect { sample ->
+            def own = sample.options ? ['the column options': sample.options] : [:]
+            sample + [options: sources.values() + own.values(), sources: sources.keySet() + own.keySet()]
+        }
         found + [samples: samples, empty: empty]
     }
 
@@ -67,16 +131,37 @@ class Run {
         table.withReader('UTF-8') { reader -> reader.readLine() != null && !reader.lines().anyMatch { line -> !line.trim().isEmpty() } }
     }
 
-    /** Return options for every sample, the weakest first: the project's params.yml, then --options. */
-    static List options(Map params, Closure resolve) {
+    /** Return options for every sample by where they are from, the weakest first: the project's params.yml, then --options. */
+    static Map options(Map params, Closure resolve) {
         def project = params.in ? resolve(params.in.toString()).resolve('params.yml') : null
-        def ofProject = project && Files.exists(project) ? new Yaml(new SafeConstructor(new LoaderOptions())).load(project.text) : null
-        [unwrap(ofProject instanceof Map ? ofProject.options : null, false), unwrap(params.options, true)].findAll { option -> option }
+        def sources = [:]
+        if( project && Files.exists(project) )
+            sources[project.toUriString()] = ofProject(project)
+        sources['--options'] = unwrap(params.options)
+        sources.findAll { name, option -> option }
     }
 
-    /** Return what is below `cellcutter:`; without it options may be cellcutter's own. */
-    static Object unwrap(Object options, boolean own) {
-        options instanceof Map && options.containsKey('cellcutter') ? options.cellcutter : (own ? options : null)
+    /** Return what a project's params.yml has below `options: cellcutter:`. */
+    static Object ofProject(Path file) {
+        def whole = null
+        try {
+            whole = new Yaml(new SafeConstructor(new LoaderOptions())).load(file.text)
+        }
+        catch( YAMLException problem ) {
+            def marked = problem instanceof MarkedYAMLException && problem.problemMark
+            def reason = marked ? "line ${problem.problemMark.line + 1}: ${problem.problem}" : problem.message
+            throw new IllegalArgumentException("${file.toUriString()}: ${reason.readLines()*.trim().join(' ')}; YAML expected")
+        }
+        def options = whole instanceof Map ? whole.options : null
+        if( options && !(options instanceof Map) )
+            throw new IllegalArgumentException("${file.toUriString()}: options: '${options}' found, options: cellcutter: '${options}' expected " +
+                "(cellcutter: on a line of its own, below options:)")
+        options?.cellcutter
+    }
+
+    /** Return what is below `cellcutter:`; without it options are cellcutter's own. */
+    static Object unwrap(Object options) {
+        options instanceof Map && options.containsKey('cellcutter') ? options.cellcutter : options
     }
 
     /** Return what was found, for the log. */
@@ -91,26 +176,57 @@ class Run {
         "${file.parent.fileName}/${file.fileName}"
     }
 
-    /** Return what became of the samples: the failed ones with the last line that they wrote. */
-    static String summary(Map found, Collection done, Path trace) {
-        def wanted = found.samples*.id
-        def failed = wanted - done
-        def lines = failed.collect { id -> "failed: ${id}: ${reason(id, trace)}" }
-        lines += found.empty.collect { sample -> "no cells: ${sample.id}" }
-        (["${done.size()} of ${wanted.size()} cut"] + lines).join('\n  ')
+    /** Check what was published, and return what became of the samples; what is not as it should be ends the run with status 1. */
+    static String finish(Map found, Map made, Map places, String when, String error) {
+        Published.await()
+        def ids = found.samples*.id
+        def failed = found.samples.findAll { sample -> !(sample.id in made) }.collectEntries { sample -> [sample.id, reason(sample, places.trace)] }
+        def said = []
+        made.each { id, stores ->
+            def problems = Published.incomplete(places.outdir, stores, when)
+            if( problems )
+                failed[id] = "${problems.join('; ')}; mend the reason ('Failed to publish' above), then use -resume"
+            else
+                said += Published.companions(places.outdir, id, stores.keySet(), ids, when)
+        }
+        // Singularity and Apptainer pull before there is a task
+        if( error =~ /(?i)failed to pull/ )
+            said << IMAGE
+        if( failed )
+            Published.fail()
+        summary(found, failed, said, places)
     }
 
-    static String reason(String id, Path trace) {
+    /** Return the lines that end a run: the failed samples with the reason, and where the results are. */
+    static String summary(Map found, Map failed, List said, Map places) {
+        def wanted = found.samples*.id
+        def lines = wanted.findAll { id -> id in failed }.collect { id -> "failed: ${id}: ${failed[id]}" }
+        lines += found.empty.collect { sample -> "no cells: ${sample.id}" }
+        lines += said
+        if( failed.size() < wanted.size() )
+            lines << "thumbnails are in ${places.outdir.toUriString()}"
+        (["${wanted.size() - failed.size()} of ${wanted.size()} cut"] + lines).join('\n  ')
+    }
+
+    /** Return why a sample failed: the last line that its task wrote, or what Nextflow knows. */
+    static String reason(Map sample, Path trace) {
         if( !Files.exists(trace) )
             return 'see .nextflow.log'
         def rows = trace.readLines()*.split('\t', -1)
         def row = rows.drop(1).collect { row -> [rows[0] as List, row as List].transpose().collectEntries { name, value -> [name, value] } }
-            .findAll { row -> row.tag == id && row.status in ['FAILED', 'ABORTED'] }
+            .findAll { row -> row.tag == sample.id && row.status in ['FAILED', 'ABORTED'] }
         if( !row )
             return 'not run'
+        if( row.last().exit == '137' )
+            return "killed, most often for want of memory: it had ${row.last().memory}; to allow for more use --max_memory, or see docs/how-to/hpc.md"
         def error = row.last().workdir ? Run.error(row.last().workdir) : null
+        error = error?.replace(' options.yml: ', " ${sample.sources.join(' or ')}: ")
+        if( error =~ /^(docker|podman): / )
+            error += "; ${IMAGE}"
         error ?: "exit status ${row.last().exit} in ${row.last().workdir}"
     }
+
+    static final String IMAGE = 'where the image cannot be pulled, make it as docs/how-to/pipeline.md or docs/how-to/hpc.md says, and name it by --container'
 
     static String error(String folder) {
         def file = Path.of(folder, '.command.err')

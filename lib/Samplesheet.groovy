@@ -10,12 +10,12 @@ class Samplesheet {
     /** Return a map for each row; `resolve` turns a name or URI into a Path. */
     static List read(Path sheet, Closure resolve) {
         def rows = rows(sheet)
-        def header = rows ? rows[0]*.trim() : []
+        def header = rows ? rows[0].fields*.trim() : []
         def lacking = NEEDED - header
         def unknown = header - KNOWN
         if( lacking || unknown )
             fail(sheet, "columns ${header.join(', ')} found, ${NEEDED.join(', ')} and optionally markers, options expected")
-        def samples = rows.drop(1).withIndex(2).collect { row, line -> sample(sheet, header, row, line, resolve) }
+        def samples = rows.drop(1).collect { row -> sample(sheet, header, row.fields, row.line, resolve) }
         samples.countBy { sample -> sample.id }.each { id, number ->
             if( number > 1 )
                 fail(sheet, "sample '${id}' found ${number} times, each once expected")
@@ -48,16 +48,29 @@ class Samplesheet {
         file
     }
 
-    /** Return the rows of a CSV file as lists of fields; fields may be quoted (RFC 4180). */
+    /**
+     * Return the rows of a CSV file: numbers of lines and lists of fields, which may be quoted (RFC 4180).
+     * Nextflow's splitCsv does not read a quote inside of quotes (""), which options need.
+     */
     static List rows(Path sheet) {
         if( !Files.exists(sheet) )
             throw new IllegalArgumentException("${sheet.toUriString()}: no such file; a samplesheet expected")
-        sheet.getText('UTF-8').replaceFirst('^\uFEFF', '').readLines().findAll { line -> line.trim() }.collect { line -> fields(line) }
+        sheet.getText('UTF-8').replaceFirst('^\uFEFF', '').readLines().withIndex(1)
+            .findAll { line, number -> line.trim() }
+            .collect { line, number -> [line: number, fields: fields(sheet, line, number)] }
     }
 
-    static List fields(String line) {
-        def matcher = line =~ /(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/
-        matcher.collect { match -> match[1] != null ? match[1].replace('""', '"') : match[2] }
+    static List fields(Path sheet, String line, int number) {
+        def rest = ',' + line
+        def matcher = rest =~ /\G,(?:"((?:[^"]|"")*)"(?=,|$)|([^",][^,]*|)(?=,|$))/
+        def end = 0
+        def fields = matcher.collect { match ->
+            end = matcher.end()
+            match[1] != null ? match[1].replace('""', '"') : match[2]
+        }
+        if( end < rest.size() )
+            fail(sheet, "line ${number}: '${rest.substring(end + 1)}' found, fields divided by commas expected; inside of quotes a quote is written twice")
+        fields
     }
 
     static void fail(Path sheet, String reason) {

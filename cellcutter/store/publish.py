@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cellcutter import stops, system
 from cellcutter.errors import DestinationError, PublicationError
+from cellcutter.store.folders import folders_above
 from cellcutter.store.guard import Inputs
 from cellcutter.store.journal import Changed, Item, Journal
 from cellcutter.store.names import Names, write_stream
@@ -171,6 +172,13 @@ def claimed(names: Names, inputs: Iterable[Path]) -> Iterator[Publication]:
         A name cannot be given, or another run has claimed it.
     """
     guard = Inputs(inputs)
+    guard.check(names.destination)
+    with folders_above(names.destination), _claimed(names, guard) as publication:
+        yield publication
+
+
+@contextmanager
+def _claimed(names: Names, guard: Inputs) -> Iterator[Publication]:
     names.check_places(guard)
     for name in filter(None, (names.destination, names.file)):
         check_length(name)

@@ -71,7 +71,7 @@ class StoreWriter:
         self._codec = CODECS[compression]
         self._division = layout.division
         self._frames: dict[int, Frame] = {}
-        self._sizes: dict[int, int] = {}
+        self._sizes = np.full(layout.number, -1, np.int64)  # of chunks; there may be millions
         self._files: list[str] = []
         self._memory = threading.local()
         folder.mkdir()
@@ -96,7 +96,7 @@ class StoreWriter:
     @property
     def nbytes(self) -> int:
         """Bytes of all chunks written."""
-        return sum(self._sizes.values())
+        return int(self._sizes[self._sizes >= 0].sum())
 
     def write(
         self, index: int, part: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
@@ -170,8 +170,9 @@ class StoreWriter:
             A chunk is missing or has another size than it was written with.
         """
         if self._archive is None:
-            sizes = {file.name: file.stat().st_size for file in self._folder.iterdir()}
-            self._check_sizes(self._folder, sizes)
+            for index in range(self.layout.number):
+                file = self._file(index)
+                self._check_size(file, index, _size_of(file))
             self._check_array(self._folder, self._folder)
             return self._folder
         self._move_chunks()
@@ -180,8 +181,11 @@ class StoreWriter:
         self._archive.close()
         made = Path(str(self._archive.filename))
         with zipfile.ZipFile(made) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
-        self._check_sizes(made, sizes)
+            members = archive.NameToInfo
+            for index in range(self.layout.number):
+                name = self.layout.key(index)
+                member = members.get(name)
+                self._check_size(made / name, index, member.file_size if member else None)
         with stops.held(), ZipStore(made, mode="r") as store:
             self._check_array(made, store)
         return made
@@ -225,7 +229,7 @@ class StoreWriter:
         """Move the files whose turn it is into the archive."""
         while self._first:
             self._move(self._first.pop(0))
-        while self._moved in self._sizes:
+        while self._moved < self.layout.number and self._sizes[self._moved] >= 0:
             self._move(self._file(self._moved))
             self._moved += 1
 
@@ -242,13 +246,8 @@ class StoreWriter:
             shutil.copyfileobj(source, target, _COPIED_NBYTES)
         member.unlink()
 
-    def _check_sizes(self, made: Path, sizes: Mapping[str, int]) -> None:
-        for index in range(self.layout.number):
-            name = self.layout.key(index)
-            self._check_size(made / name, index, sizes.get(name))
-
     def _check_size(self, path: Path, index: int, found: int | None) -> None:
-        expected = self._sizes.get(index)
+        expected = self._sizes[index]
         if found is None or found != expected:
             raise DestinationError(_CHANGED.format(path, f"{found} bytes", f"{expected} bytes"))
 
@@ -284,3 +283,10 @@ class Copier:
             file.write(part.read(start, stop, self._masked).data)
         frame.channels += part.size // division.per_channel
         frame.end = frame.channels * division.per_channel * division.itemsize
+
+
+def _size_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return None

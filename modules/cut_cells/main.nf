@@ -12,6 +12,7 @@ process CUT_CELLS {
 
     output:
     tuple val(meta), path('thumbnails/*', type: 'any'), emit: thumbnails
+    tuple val(meta), path('made.txt'), emit: made
     tuple val("${task.process}"), val('cellcutter'), eval("cellcutter --version | sed 's/.* //'"), topic: versions, emit: versions_cellcutter
 
     when:
@@ -23,14 +24,15 @@ process CUT_CELLS {
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     def options = groovy.json.JsonOutput.toJson([memory, task.ext.args ?: [:]].flatten())
     """
-    cat > params.yml <<'END_OF_OPTIONS'
+    cat > options.yml <<'END_OF_OPTIONS'
     ${options}
     END_OF_OPTIONS
     mkdir thumbnails
-    cut_cells --params params.yml -p ${task.cpus} ${names} -- ${inputs} ${quote("thumbnails/${task.ext.prefix ?: meta.id}.zarr")}
+    cut_cells --params options.yml -p ${task.cpus} ${names} -- ${inputs} ${quote("thumbnails/${task.ext.prefix ?: meta.id}.zarr")}
     for store in thumbnails/*.zarr; do
         test -d "\$store" || mv "\$store" "\$store.zip"
     done
+    find thumbnails -type f -exec wc -c {} + > made.txt
     """
 
     stub:
@@ -38,6 +40,7 @@ process CUT_CELLS {
     """
     mkdir -p ${store}
     touch ${store}/.zarray
+    find thumbnails -type f -exec wc -c {} + > made.txt
     """
 }
 

@@ -22,11 +22,11 @@ process CUT_TILES {
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     def options = groovy.json.JsonOutput.toJson([memory, task.ext.args ?: [:]].flatten())
     """
-    cat > params.yml <<'END_OF_OPTIONS'
+    cat > options.yml <<'END_OF_OPTIONS'
     ${options}
     END_OF_OPTIONS
     mkdir tiles
-    cut_tiles --params params.yml -p ${task.cpus} ${names} -- ${quote(image.name)} ${window_size as int} ${quote("tiles/${task.ext.prefix ?: meta.id}.zarr")}
+    cut_tiles --params options.yml -p ${task.cpus} ${names} -- ${quote(image.name)} ${window_size as int} ${quote("tiles/${task.ext.prefix ?: meta.id}.zarr")}
     for store in tiles/*.zarr; do
         test -d "\$store" || mv "\$store" "\$store.zip"
     done

@@ -7,7 +7,7 @@ process cellcutter {
 
     // Output
     publishDir "${params.in}/thumbnails", mode: "${params.publish_dir_mode}",
-      pattern: '*.zarr*', overwrite: true
+      pattern: '*.zarr*', overwrite: true, failOnError: false // what was published is checked below
 
     // Provenance
     publishDir "${mcmicro.Flow.QC(params.in, 'provenance')}", mode: 'copy',
@@ -21,29 +21,33 @@ process cellcutter {
 
   output:
     path '*.zarr*', emit: stores, type: 'any'
+    tuple val(table.baseName), path('made.txt'), emit: made
     tuple path('.command.sh'), path('.command.log')
 
   script:
     def files = [image, mask, table].collect{ f -> mcmicro.Util.escapeForShell(f.name) }.join(' ')
-    def store = mcmicro.Util.escapeForShell(table.baseName + '.zarr')
+    // With ./ a name that starts with a dash is not taken for a flag
+    def store = mcmicro.Util.escapeForShell('./' + table.baseName + '.zarr')
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     // Through a file, so that no value meets the shell, and a mapping stays a mapping
     def json = groovy.json.JsonOutput.toJson([memory, options].flatten())
     """
-    cat > params.yml <<'END_OF_OPTIONS'
+    cat > cellcutter-opts.yml <<'END_OF_OPTIONS'
     ${json}
     END_OF_OPTIONS
-    cut_cells --params params.yml -p ${task.cpus} --markers ${mcmicro.Util.escapeForShell(markers.name)} -- ${files} ${store}
-    for store in *.zarr; do
+    cut_cells --params cellcutter-opts.yml -p ${task.cpus} --markers ${mcmicro.Util.escapeForShell(markers.name)} -- ${files} ${store}
+    for store in ./*.zarr; do
         test -d "\$store" || mv "\$store" "\$store.zip"
     done
+    find ./*.zarr* -type f -exec wc -c {} + > made.txt
     """
 
   stub:
-    def store = mcmicro.Util.escapeForShell(table.baseName + '.zarr')
+    def store = mcmicro.Util.escapeForShell('./' + table.baseName + '.zarr')
     """
     mkdir ${store}
     touch ${store}/.zarray
+    find ./*.zarr* -type f -exec wc -c {} + > made.txt
     """
 }
 
@@ -113,6 +117,20 @@ workflow thumbnails {
         pairs(imgs, masks, tables, markers)
         cellcutter(mcp.modules['thumbnails'], mcp.options['cellcutter'] ?: [:], pairs.out)
         stores = cellcutter.out.stores
+
+        // Nextflow publishes in the background: what arrived is compared when all is over
+        def made = Collections.synchronizedMap([:])
+        cellcutter.out.made.subscribe{ id, list -> made[id] = Published.made(list) }
+        def folder = file("${params.in}/thumbnails")
+        def when = workflow.start.format('yyyyMMdd-HHmmss')
+        workflow.onComplete {
+            Published.await()
+            def problems = made.collectMany{ id, files -> Published.incomplete(folder, files, when) }
+            problems.each{ problem -> log.error("thumbnails: ${problem}; mend the reason, then use -resume") }
+            if( problems ) Published.fail()
+            else made.each{ id, files ->
+                Published.companions(folder, id, files.keySet(), made.keySet(), when).each{ text -> log.warn("thumbnails: ${text}") } }
+        }
     }
 
   emit:

@@ -563,9 +563,29 @@ case(
 )
 case("destination another file", r"out\.zarr: something other than a Zarr store found", _other_file)
 case(
-    "destination in a missing folder",
-    r"out\.zarr: no folder .*none found, an existing one expected",
-    lambda c: c.arguments.__setitem__(3, str(c.folder / "none" / "out.zarr")),
+    "destination below a file",
+    r"out\.zarr: Not a directory found where its folder would be made|no folder .* found",
+    lambda c: (
+        (c.folder / "notes.txt").write_text("all of it"),
+        c.arguments.__setitem__(3, str(c.folder / "notes.txt" / "new" / "out.zarr")),
+    ),
+)
+case(
+    "destination in a missing folder, and a missing image",
+    r"slide\.ome\.tif: No such file",  # and no folder is left
+    lambda c: (
+        c.slide.image_path.unlink(),
+        c.arguments.__setitem__(3, str(c.folder / "none" / "more" / "out.zarr")),
+    ),
+)
+case(
+    "destination in a missing folder of an input",
+    r"out\.zarr: lies in the input .*image\.zarr, and inputs are never written to",
+    lambda c: (
+        (c.folder / "image.zarr").mkdir(),
+        c.arguments.__setitem__(0, str(c.folder / "image.zarr")),
+        c.arguments.__setitem__(3, str(c.folder / "image.zarr" / "none" / "out.zarr")),
+    ),
 )
 
 

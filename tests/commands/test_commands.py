@@ -357,3 +357,11 @@ def test_measured_memory_is_within_the_plan(tmp_path):
         before, peak, planned = map(int, found.stdout.split())
         assert planned <= cache_size * 2**20
         assert peak - before <= planned + 40 * 2**20, (cache_size, before, peak, planned)
+
+
+@pytest.mark.parametrize("flags", [[], ["-z"], ["--mask-cells"]])
+def test_the_destinations_folder_is_made(slide, tmp_path, flags):
+    destination = tmp_path / "a" / "b" / "out.zarr"
+    assert cli.main_cut_cells([*slide.paths, str(destination), "--window-size=5", *flags]) == 0
+    assert slides.open_store(destination).shape[-1] == 5
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {"b"}

@@ -109,10 +109,8 @@ def clone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands.mkdir(exist_ok=True)
     command = commands / "nextflow"
     program = shutil.which("nextflow") or f"env NXF_PINNED=1 {ROOT}/tools/nextflow/run"
-    command.write_text(
-        "#!/bin/sh\nexport NXF_ANSI_LOG=false\n"
-        f'exec {program} "$@" --max_cpus 2 --max_memory 2.GB\n'
-    )
+    limits = "--max_cpus 2 --max_memory 2.GB"
+    command.write_text(f'#!/bin/sh\nexport NXF_ANSI_LOG=false\nexec {program} "$@" {limits}\n')
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
@@ -239,6 +240,16 @@ def test_chunks_that_readers_of_blosc_cannot_count():
     assert check_layout(replace(large, per_chunk=262_100)).chunk_nbytes > 2**31 - 2**20
 
 
+@pytest.mark.parametrize(("size", "channels"), [(10**10, 2), (32_768, 1), (20, 10**7)])
+def test_windows_that_no_chunk_can_hold(size, channels):
+    layout = Layout((channels, 3, size, size), 1, np.dtype("u2"))
+    message = (
+        rf"^windows of {size} x {size} pixels in {channels} channels? found, each [\d,]+ bytes; "
+    )
+    with pytest.raises(SettingsError, match=message + r"at most 2,147,483,647 bytes expected"):
+        check_layout(layout)
+
+
 @pytest.mark.parametrize(
     ("names", "lengths", "shape"),
     [
@@ -374,6 +385,16 @@ def test_numbers_of_walks_worth_trying(most):
     shares = -(-most // np.arange(1, most + 1))
     first = np.flatnonzero(np.diff(shares, prepend=most + 1)) + 1
     assert set(first.tolist()) <= set(numbers) <= set(range(1, most + 1))
+
+
+def test_plan_of_thousands_of_channels_is_made_in_little_memory():
+    many = job(300, n=600, channels=10_000, per_chunk=200)
+    tracemalloc.start()
+    plan = make_plan(many)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(plan.parts) > 1
+    assert peak < 8 * 2**20
 
 
 def test_message_of_a_memory_that_nobody_asked_for():

@@ -43,8 +43,7 @@ Run = Callable[..., Outcome]
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of Nextflow, with the commands under test on the PATH."""
-    if not shutil.which("nextflow"):
-        running.need("java", "mvn")
+    running.need("ps", *(() if shutil.which("nextflow") else ("java", "mvn")))
     commands = Path(sys.executable).parent
     return {
         **os.environ,

@@ -26,6 +26,7 @@ HOSTS = {"host": Path(__file__).parent / "host"}
 if "CELLCUTTER_MCMICRO" in os.environ:
     HOSTS["mcmicro"] = Path(os.environ["CELLCUTTER_MCMICRO"]).absolute()
 EDITED = ("config/defaults.yml", "config/schema.yml", "lib/mcmicro/Flow.groovy", "main.nf")
+NEW = ("modules/thumbnails.nf", "lib/Published.groovy")
 Snapshot = dict[str, tuple[int, bytes]]
 
 
@@ -65,7 +66,7 @@ def test_add_inserts_lines_and_remove_gives_back_every_byte(checkout: Path) -> N
     assert (done.returncode, done.stderr) == (0, "")
     after = snapshot(checkout)
     changed = {name for name in after if after[name] != before.get(name)}
-    assert changed == {*EDITED, "lib/mcmicro/Opts.groovy", "modules/thumbnails.nf"}
+    assert changed == {*EDITED, "lib/mcmicro/Opts.groovy", *NEW}
     shown = done.stdout.splitlines()
     assert not [line for line in shown if line.startswith("-") and not line.startswith("--- ")]
     inserted = sum(line.startswith("+") and not line.startswith("+++ ") for line in shown)
@@ -175,6 +176,10 @@ HARM: dict[str, tuple[Harm, str]] = {
     "empty module": (
         lambda c: (c / "modules/thumbnails.nf").write_text(""),
         "modules/thumbnails.nf: a file of somebody else's found",
+    ),
+    "another check": (
+        lambda c: (c / "lib/Published.groovy").write_text("class Mine {}\n"),
+        "lib/Published.groovy: a file of somebody else's found",
     ),
     "half added": (half_added, "config/schema.yml: no line of the step found"),
     "half removed": (module_only, "config/defaults.yml: no line of the step found"),
@@ -440,12 +445,12 @@ def two_masks(project: Path) -> None:
         (
             ("--cellcutter-opts=[window-size:64, mask-cells:true]", *LAST),
             None,
-            "params.yml: '[window-size:64, mask-cells:true]' found, flags such as '--window-size",
+            "cellcutter-opts.yml: '[window-size:64, mask-cells:true]' found, flags such as",
         ),
         (
             ("--cellcutter-opts=--window-sise=64 --z", *LAST),
             None,
-            "params.yml: '--window-sise=64 --z' found: unrecognized arguments",
+            "cellcutter-opts.yml: '--window-sise=64 --z' found: unrecognized arguments",
         ),
         ((*LAST, "--cellcutter-opts"), None, "True found, flags or a mapping of parameters"),
         (LAST, no_masks, "p/segmentation: no <method>-<image>/*.tif found, a mask expected"),
@@ -462,6 +467,47 @@ def test_errors(
     assert done.status != 0
     assert message in done.text
     assert "No pre-stitched image" not in done.text
+
+
+def test_what_was_published_is_checked(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"), *sample("t"))
+    words = (*LAST, "-c", "harm.config")
+    # What one of the tasks has made is harmed after it was listed
+    (tmp_path / "harm.config").write_text(
+        "process { withName: cellcutter { afterScript = 'rm -f s--*_cell.zarr/cells.csv' } }\n"
+    )
+    done = mcmicro(project, "--cellcutter-opts=--mask-cells", *words)
+    assert done.status == 1, done.text
+    store = "s--unmicst_cell.zarr"
+    found = names(project / "thumbnails")
+    (aside,) = (name for name in found if name.startswith(f"{store}.incomplete-"))
+    assert f"thumbnails: {store}: 3 of 4 files arrived whole in {project}/thumbnails" in done.text
+    assert f"what was there is now {aside}" in done.text
+    others = {"s--unmicst_cell_mask.zarr", "t--unmicst_cell.zarr", "t--unmicst_cell_mask.zarr"}
+    assert found == {aside, *others}
+
+    # Masks of an earlier run are not left beside thumbnails that have none
+    done = mcmicro(project, *LAST)
+    assert done.status == 0, done.text
+    assert names(project / "qc/provenance")
+    found = names(project / "thumbnails")
+    assert {name for name in found if name.endswith(".zarr")} == {store, "t--unmicst_cell.zarr"}
+    assert sum("_mask.zarr.old-" in name for name in found) == 2
+
+
+def test_name_that_starts_with_a_dash(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("-dash"), *sample("s"), *sample("bad"))
+    (project / "segmentation/unmicst-bad/cell.ome.tif").write_bytes(b"no TIFF")
+    (tmp_path / "ignore.config").write_text("process.errorStrategy = 'ignore'\n")
+    done = mcmicro(project, "--cellcutter-opts=-z", *LAST, "-c", "ignore.config")
+    assert done.status == 0, done.text
+    expected = {f"{name}--unmicst_cell.zarr.zip" for name in ("-dash", "s")}
+    assert names(project / "thumbnails") == expected
+    done = mcmicro(project, *LAST, "-c", "ignore.config")
+    assert done.status == 0, done.text
+    check(project, sample("s"), tmp_path)
+    dash = project / "thumbnails" / "-dash--unmicst_cell.zarr"
+    assert dash.is_dir()
 
 
 def test_stub(mcmicro: Run, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import zarr
 
 from tests.pipeline.conftest import ROOT, Outcome, Run
 from tests.pipeline.projects import CHANNELS, sample, write, write_table
+from tests.services import running
 
 CUT_CELLS = Path(sys.executable).parent / "cut_cells"
 
@@ -96,6 +97,7 @@ def test_failure_of_one_sample_loses_no_other(pipeline: Run, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ("--window-sizes 64", "cut_cells: error: --options: '--window-sizes 64' found"),
         ({"window-sise": 64}, "unknown key 'window-sise' found, perhaps 'window-size' expected"),
         ({"window-size": "big"}, "window-size: 'big' found, a whole number expected"),
         ({"channels": ["$(touch hacked)`touch hacked`'; touch hacked"]}, "channel"),
@@ -112,24 +114,113 @@ def test_bad_options(pipeline: Run, tmp_path: Path, options: object, words: str)
     assert not list(tmp_path.rglob("hacked"))
 
 
-def test_killed_task_is_tried_again_with_more_memory(pipeline: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "options:\n\tcellcutter: -z\n",
+            "params.yml: line 2: found character '\\t(TAB)' that cannot start any token",
+        ),
+        (
+            'options: "--mask-cells"\n',
+            "params.yml: options: '--mask-cells' found, options: cellcutter: '--mask-cells' exp",
+        ),
+        (
+            "options:\n  cellcutter: --window-sizes 3\n",
+            "params.yml: '--window-sizes 3' found: unrecognized arguments",
+        ),
+    ],
+)
+def test_bad_options_of_a_project(pipeline: Run, tmp_path: Path, text: str, words: str) -> None:
     project = write(tmp_path / "p", *sample("s"))
-    (tmp_path / "few.config").write_text(
-        "process { withName: 'CUT_CELLS' { memory = { 512.MB * task.attempt } } }"
+    (project / "params.yml").write_text(text)
+    done = pipeline("--in", project)
+    assert done.status != 0
+    assert f"{project}/{words}" in done.text
+
+
+def test_project_that_may_only_be_read(pipeline: Run, tmp_path: Path) -> None:
+    running.need("mount", root=True)
+    project = write(tmp_path / "p", *sample("s"))
+    subprocess.run(["mount", "--bind", project, project], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", project], check=True)
+        done = pipeline("--in", project)
+        assert (done.status, done.submitted) == (1, 0), done.text
+        assert f"{project}: this folder cannot be written to; name another one by --outdir" in (
+            done.text
+        )
+        done = pipeline("--in", project, "--outdir", "out")
+        assert done.status == 0, done.text
+        assert f"thumbnails are in {tmp_path}/out" in done.text
+        reports = {file.name for file in (tmp_path / "out/qc").iterdir()}
+        assert reports == {"report.html", "timeline.html", "trace.txt", "versions.yml"}
+        words = ("--outdir", "out", "--reports", project / "reports")
+        done = pipeline("--in", project, *words)
+        assert (done.status, done.submitted) == (1, 0), done.text
+        assert f"{project}: this folder cannot be written to; name another one by --reports" in (
+            done.text
+        )
+    finally:
+        subprocess.run(["umount", project], check=True)
+
+
+def test_image_that_cannot_be_pulled(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    fake = tmp_path / "commands" / "singularity"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho 'FATAL: no such image' >&2\nexit 255\n")
+    fake.chmod(0o755)
+    path = f"{fake.parent}:{os.environ['PATH']}"
+    done = pipeline("--in", project, "-profile", "test,singularity", PATH=path)
+    assert done.status != 0
+    assert "0 of 1 cut" in done.text
+    assert (
+        "make it as docs/how-to/pipeline.md or docs/how-to/hpc.md says, and name it by --container"
+        in (done.text.splitlines()[-1])
     )
+
+
+KILLED = "process { withName: 'CUT_CELLS' { memory = { 512.MB * task.attempt } } }"
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> str:
+    """A PATH with a command that is killed unless it may use more than 512 MB."""
     fake = tmp_path / "commands" / "cut_cells"
     fake.parent.mkdir()
-    fake.write_text(
-        f'#!/bin/bash\ngrep -q \'"cache-size":358\' params.yml && exit 137\nexec {CUT_CELLS} "$@"\n'
-    )
+    test = "grep -q '\"cache-size\":358' options.yml && kill -9 $$"
+    fake.write_text(f'#!/bin/bash\n{test}\nexec {CUT_CELLS} "$@"\n')
     fake.chmod(0o755)
-    path = f"{fake.parent}:{CUT_CELLS.parent}:{os.environ['PATH']}"
-    done = pipeline("--in", project, "-c", "few.config", PATH=path)
+    (tmp_path / "few.config").write_text(KILLED)
+    return f"{fake.parent}:{CUT_CELLS.parent}:{os.environ['PATH']}"
+
+
+def test_killed_task_is_tried_again_with_more_memory(
+    pipeline: Run, tmp_path: Path, killed: str
+) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    done = pipeline("--in", project, "-c", "few.config", PATH=killed)
     assert done.status == 0, done.text
     assert done.text.count("process > CUT_CELLS") == 2
     trace = (project / "qc/cellcutter/trace.txt").read_text()
     assert "512 MB" in trace
     assert "1 GB" in trace
+
+
+def test_killed_task_that_cannot_have_more_is_not_tried_again(
+    pipeline: Run, tmp_path: Path, killed: str
+) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    words = ("-profile", "standard", "--max_memory", "0.5 GB")
+    done = pipeline("--in", project, "-c", "few.config", *words, PATH=killed)
+    assert (done.status, done.submitted) == (1, 1), done.text
+    assert "0 of 1 cut" in done.text
+    (line,) = (line for line in done.text.splitlines() if "failed: s--unmicst_cell: " in line)
+    assert line.endswith(
+        "failed: s--unmicst_cell: killed, most often for want of memory: it had 512 MB; "
+        "to allow for more use --max_memory, or see docs/how-to/hpc.md"
+    )
 
 
 def test_task_may_ask_for_the_memory_of_the_machine(pipeline: Run, tmp_path: Path) -> None:
@@ -176,7 +267,13 @@ def test_flag_that_says_false(pipeline: Run, tmp_path: Path) -> None:
         ([], "neither of --in PROJECT and --input SAMPLESHEET found"),
         (["--in", "p", "--input", "x"], "both of --in PROJECT and --input SAMPLESHEET found"),
         (["--in", "typo"], "typo: no such folder"),
-        (["--in", "p", "--outdri", "x"], "--outdri: unknown parameter"),
+        (["--in", "p", "--outdri", "x"], "--outdri: unknown parameter; did you mean --outdir?"),
+        (["--in", "p", "--dryrun"], "--dryrun: unknown parameter; did you mean --dry_run?"),
+        (["--in", "p", "--max-memory", "2.GB"], "did you mean --max_memory?"),
+        (
+            ["--in", "p", "--window-size", "64", "--mask-cells"],
+            "options of cut_cells are given as --options='--window-size 64 --mask-cells'",
+        ),
         (["--input", "typo.csv"], "typo.csv: no such file"),
     ],
 )
@@ -186,6 +283,9 @@ def test_bad_commands(pipeline: Run, tmp_path: Path, words: list[str], message: 
     assert done.status != 0
     assert message in done.text
     assert not (tmp_path / "typo").exists()
+    if "--in" not in words:
+        left = {file.name for file in tmp_path.iterdir()}
+        assert left <= {"p", ".nextflow", ".nextflow.log", "work"}  # Nextflow's own
 
 
 def test_help_names_every_parameter(pipeline: Run) -> None:

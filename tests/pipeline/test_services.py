@@ -98,6 +98,10 @@ def test_missing_image_is_named(pipeline: Run, docker_host: str, tmp_path: Path)
     assert done.status != 0
     assert "failed: s--unmicst_cell: docker: Error response from daemon: " in done.text
     assert "localhost:1/" in done.text.split("Error response from daemon: ")[1]
+    assert (
+        "make it as docs/how-to/pipeline.md or docs/how-to/hpc.md says, and name it by --container"
+        in (done.text)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

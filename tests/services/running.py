@@ -26,12 +26,12 @@ DEADLINE = 90
 
 def need(*commands: str, root: bool = False) -> None:
     """Make sure that commands exist: on CI they are installed, elsewhere the test is skipped."""
-    found = all(shutil.which(command, path=PATH) for command in commands)
-    if found and (os.getuid() == 0 or not root):
+    lacking = [command for command in commands if not shutil.which(command, path=PATH)]
+    lacking += ["to be root"] if root and os.getuid() != 0 else []
+    if not lacking:
         return
     if not os.environ.get("CI"):
-        what = ", ".join([*commands, *(["to be root"] if root else [])])
-        pytest.skip(f"needs {what}: tests/services/install")
+        pytest.skip(f"needs {', '.join(lacking)}: tests/services/install")
     subprocess.run([HERE / "install"], check=True)
 
 

@@ -137,7 +137,7 @@ def test_format_and_chunks(slide, tmp_path):
     array = zarr.open(tmp_path / "out.zarr", mode="r")
     assert array.metadata.zarr_format == 2
     assert array.chunks == result.chunks == (3, 7, *array.shape[2:])
-    assert array.fill_value == 0
+    assert array.fill_value is None
     assert len(list((tmp_path / "out.zarr").glob("0.*.0.0"))) == -(-array.shape[1] // 7)
 
 
@@ -215,13 +215,22 @@ def test_metadata_of_cells(slide, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "m.csv"), table_of(slide, 9))
 
 
-def test_xarray_knows_the_axes(slide, tmp_path):
-    """The attribute that names the axes is the one that xarray looks for."""
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4"])
+def test_xarray_by_its_defaults_has_axes_types_and_pixels(tmp_path, dtype):
+    """Zeros are zeros: a fill value in the metadata would make NaN of them, and floats of all."""
+    slide = slides.simple(tmp_path, dtype=dtype)
     root = tmp_path / "group.zarr"
     zarr.open_group(root, mode="w", zarr_format=2)
-    cellcutter.cut_cells(*slide.paths, root / "thumbnails", window_size=9)
-    dataset = xarray.open_zarr(root, consolidated=False)
-    assert dataset["thumbnails"].dims == ("channel", "cell", "y", "x")
+    cellcutter.cut_cells(*slide.paths, root / "thumbnails", window_size=9, mask_cells=True)
+    expected, masks = slides.expected(slide.image, slide.labels, slide.table, 9, mask=True)
+    with xarray.open_zarr(root, consolidated=False) as dataset:
+        thumbnails = dataset["thumbnails"]
+        assert thumbnails.dims == ("channel", "cell", "y", "x")
+        assert thumbnails.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(thumbnails.values, expected)
+        assert dataset["thumbnails_mask"].dims == ("cell", "y", "x")
+        assert dataset["thumbnails_mask"].dtype == bool
+        np.testing.assert_array_equal(dataset["thumbnails_mask"].values, masks)
 
 
 def test_status_of_cells_that_cannot_be_cut_whole(slide, tmp_path):

@@ -1,0 +1,151 @@
+import java.nio.file.FileSystems
+import java.nio.file.FileVisitOption
+import java.nio.file.Files
+import java.nio.file.LinkOption
+import java.nio.file.Path
+import java.util.concurrent.TimeUnit
+
+/**
+ * Compares what Nextflow has published with what a task has made, by names and sizes of files.
+ *
+ * A task lists its files by `find FOLDER -type f -exec wc -c {} +`. Nothing is deleted or replaced here:
+ * what is not whole, or does not belong to the new results, gets another name. Paths may be of any
+ * file system that Nextflow knows, such as an object store.
+ */
+class Published {
+
+    /** Wait until nothing is being published; after an interruption Nextflow itself does not wait. */
+    static void await() {
+        def session = nextflow.Global.session
+        ['taskFinalizerExecutorService', 'publishDirExecutorService'].each { name ->
+            def pool = session.metaClass.respondsTo(session, name) ? session."$name"() : null
+            if( pool?.isShutdown() )
+                pool.awaitTermination(12, TimeUnit.HOURS)
+        }
+    }
+
+    /** Have Nextflow end with exit status 1. */
+    static void fail() {
+        nextflow.Global.session.abort()
+    }
+
+    /** Return the stores of a task's list: name to its files, each with its size; a file by itself is ''. */
+    static Map<String, Map<String, Long>> made(Path list) {
+        def stores = [:]
+        list.eachLine('UTF-8') { line ->
+            // "total" lines have no folder
+            def match = line =~ '^ *([0-9]+) [^/]+/([^/]+)/?(.*)$'
+            if( match )
+                stores.computeIfAbsent(match[0][2].toString(), { name -> [:] }).put(match[0][3].toString(), match[0][1] as long)
+        }
+        stores
+    }
+
+    /** Return why each store that is not whole in a folder, is not; such a store is put aside. */
+    static List<String> incomplete(Path folder, Map<String, Map<String, Long>> stores, String when) {
+        stores.collect { name, made ->
+            def store = folder.resolve(name)
+            def problem = difference(made, store)
+            problem ? "${name}: ${problem} in ${folder.toUriString()}${kept(store, 'incomplete', when)}".toString() : null
+        }.findAll { problem -> problem }
+    }
+
+    static String difference(Map<String, Long> made, Path store) {
+        try {
+            def there = files(store)
+            if( there == made )
+                return null
+            def whole = made.count { name, size -> there[name] == size }
+            def more = (there.keySet() - made.keySet()).size()
+            return "${whole} of ${made.size()} files arrived whole" + (more ? ", and ${more} are there that were not made," : '')
+        }
+        catch( IOException | UncheckedIOException problem ) {
+            return "cannot be read (${problem.message})"
+        }
+    }
+
+    /** Return the files of a store, each with its size. */
+    static Map<String, Long> files(Path store) {
+        if( !Files.exists(store) )
+            return [:]
+        if( !Files.isDirectory(store) )
+            return ['': Files.size(store)]
+        def walk = Files.walk(store, FileVisitOption.FOLLOW_LINKS)
+        try {
+            return walk.filter { file -> !Files.isDirectory(file) }.collect { file -> file }
+                .collectEntries { file -> [store.relativize(file).toString(), Files.size(file)] }
+        }
+        finally {
+            walk.close()
+        }
+    }
+
+    /**
+     * Put aside what earlier runs left of a sample and the new run did not make: the masks, or the other
+     * form of a store. Return a sentence for each. Only what cellcutter wrote is touched.
+     */
+    static List<String> companions(Path folder, String id, Collection<String> made, Collection<String> others, String when) {
+        def owned = others.collectMany { other -> other == id ? [] : names(other).take(2) }
+        (names(id) - made - owned).findAll { name -> lies(folder.resolve(name)) }.collect { name ->
+            def store = folder.resolve(name)
+            isOurs(store) ? "of an earlier run: ${name}${kept(store, 'old', when)}".toString()
+                          : "not of this run: ${name} lies in ${folder.toUriString()}".toString()
+        }
+    }
+
+    /** Return the names that stores of a sample can have. */
+    static List<String> names(String id) {
+        ['.zarr', '.zarr.zip', '_mask.zarr', '_mask.zarr.zip'].collect { end -> "${id}${end}".toString() }
+    }
+
+    /** Tell whether cellcutter made a store, by its attributes. */
+    static boolean isOurs(Path store) {
+        try {
+            return ['.zattrs', 'zarr.json'].any { name -> text(store, name).contains('"cellcutter"') }
+        }
+        catch( IOException problem ) {
+            return false
+        }
+    }
+
+    /** Return the text of a file in a store; '' where there is none. */
+    static String text(Path store, String name) {
+        if( Files.isDirectory(store) ) {
+            def file = store.resolve(name)
+            return Files.exists(file) ? file.getText('UTF-8') : ''
+        }
+        if( store.fileSystem != FileSystems.default )
+            return ''
+        new java.util.zip.ZipFile(store.toRealPath().toFile()).withCloseable { zip ->
+            def entry = zip.getEntry(name)
+            entry ? zip.getInputStream(entry).getText('UTF-8') : ''
+        }
+    }
+
+    /** Put something aside, and return the end of the sentence that says so. */
+    static String kept(Path store, String why, String when) {
+        if( !lies(store) )
+            return ''
+        def name = "${store.fileName.toString().replaceFirst('/$', '')}.${why}-${when}"
+        def aside = ([''] + (2..99).collect { number -> "-${number}" }).collect { end -> store.resolveSibling("${name}${end}") }.find { path -> !lies(path) }
+        try {
+            move(store, aside)
+            return "; what was there is now ${aside.fileName}"
+        }
+        catch( IOException | UncheckedIOException problem ) {
+            return "; it could not be renamed to ${aside.fileName} (${problem.class.simpleName}: ${problem.message})"
+        }
+    }
+
+    static boolean lies(Path path) {
+        Files.exists(path, LinkOption.NOFOLLOW_LINKS)
+    }
+
+    /** Rename, and never replace; an object store has no folders that could be renamed, only files. */
+    static void move(Path from, Path to) {
+        if( from.fileSystem == FileSystems.default || !Files.isDirectory(from) )
+            Files.move(from, to)
+        else
+            files(from).keySet().each { name -> Files.move(from.resolve(name), to.resolve(name)) }
+    }
+}
