@@ -7,7 +7,7 @@ SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cli tools test test-plain test-docs test-newest check format coverage docs dist bench clean
+.PHONY: help demo demo-cli tools test test-plain test-docs test-newest check format coverage docs dist bench bench-read clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test-newest:  ## Run what needs no service on the newest Python that is here
 
 bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
 	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
+
+bench-read: $(READY)  ## Measure random cells against contiguous ones: make bench-read OPTIONS='--cold'
+	$(BIN)/python -m benchmarks.reading $(OPTIONS)
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .

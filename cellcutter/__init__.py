@@ -10,17 +10,27 @@ from cellcutter.version import __version__
 __all__ = [
     "CellWarning",
     "CellcutterError",
+    "Cells",
     "CutResult",
     "DestinationError",
     "ImageError",
     "InputError",
     "PublicationError",
     "SettingsError",
+    "StoreError",
     "TableError",
     "__version__",
     "cut_cells",
     "cut_tiles",
+    "open",
+    "thumbnails",
 ]
+
+_ROOMS = {
+    "Cells": "store.reading.cells",
+    "open": "store.reading.opening",
+    "thumbnails": "in_memory",
+}
 
 if TYPE_CHECKING:
     from cellcutter.cut import CutResult, cut_cells, cut_tiles
@@ -32,13 +42,17 @@ if TYPE_CHECKING:
         InputError,
         PublicationError,
         SettingsError,
+        StoreError,
         TableError,
     )
+    from cellcutter.in_memory import thumbnails
+    from cellcutter.store.reading.cells import Cells
+    from cellcutter.store.reading.opening import open  # noqa: A004
 
 
 def __getattr__(name: str) -> Any:
     """Import the program's interface when it is first asked for: `--help` need not wait for it."""
     if name not in __all__:
         raise AttributeError(f"module 'cellcutter' has no attribute {name!r}")
-    room = "errors" if name.endswith(("Error", "Warning")) else "cut"
+    room = "errors" if name.endswith(("Error", "Warning")) else _ROOMS.get(name, "cut")
     return getattr(importlib.import_module(f"cellcutter.{room}"), name)

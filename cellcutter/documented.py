@@ -5,17 +5,18 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from cellcutter.options import Options, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
+WRITTEN = """CutResult
+    What was written: names, shape, size, and how long it took."""
 _ENDING = """
 Returns
 -------
-CutResult
-    What was written: names, shape, size, and how long it took.
+{returned}
 
 Raises
 ------
@@ -26,17 +27,30 @@ OSError
 """
 
 
-def takes(kind: type[Options]) -> Callable[[F], F]:
+def takes(
+    kind: type[Options], returned: str = WRITTEN, without: Container[str] = ()
+) -> Callable[[F], F]:
     """Return a decorator for functions of ``**options``: shows them in signature and docstring.
 
-    The docstring has a line ``**options`` where they belong; what both functions return and raise
-    is said behind them.
+    The docstring has a line ``**options`` where they belong; what is returned and raised is said
+    behind them.
+
+    Parameters
+    ----------
+    kind : type
+        The options.
+    returned : str
+        The section of what is returned.
+    without : container of str
+        Options that a function does not take.
     """
 
     def decorate(function: F) -> F:
         hints = get_type_hints(kind, include_extras=True)
         entries, parameters = [], []
         for name, option in options_of(kind).items():
+            if name in without:
+                continue
             entries += [
                 f"{name} : {option.kind.python}, optional",
                 textwrap.indent(textwrap.fill(_sentence(option.help), 90), "    "),
@@ -57,7 +71,7 @@ def takes(kind: type[Options]) -> Callable[[F], F]:
         ]
         function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
         lines = inspect.cleandoc(function.__doc__ or "").replace(
-            "**options", "\n".join(entries) + "\n" + _ENDING.rstrip("\n")
+            "**options", "\n".join(entries) + "\n" + _ENDING.format(returned=returned).rstrip("\n")
         )
         function.__doc__ = f"{lines}\n"
         return function

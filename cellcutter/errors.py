@@ -34,6 +34,10 @@ class DestinationError(InputError):
     """The destination cannot be written, or holds what must not be replaced."""
 
 
+class StoreError(InputError):
+    """A store cannot be read: there is none, it is damaged, or its layout is not known."""
+
+
 class CellWarning(UserWarning):
     """Cells that cannot be cut as they should be are cut as far as possible."""
 

@@ -1,0 +1,81 @@
+"""A few thumbnails as an array, for a notebook: cut as they would be for a store."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from cellcutter.cells.table import read_cells
+from cellcutter.cut import cut_cells
+from cellcutter.documented import takes
+from cellcutter.errors import SettingsError, TableError, reading
+from cellcutter.options import CellOptions, Name, complete
+from cellcutter.store.reading import opening
+from cellcutter.store.reading.gather import rows_of
+from cellcutter.types import Pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_OF_STORES = ("z", "force", "save_metadata", "compression", "chunk_size", "cells_per_chunk")
+_RETURNED = """array of shape (cells, channels, y, x)
+    Of the image's type, in the order of `rows`."""
+
+
+@takes(CellOptions, _RETURNED, _OF_STORES)
+def thumbnails(
+    image: Name,
+    mask: Name | None,
+    cells: Name | pd.DataFrame,
+    rows: object = slice(None),
+    **options: Unpack[CellOptions],
+) -> Pixels:
+    """Cut thumbnails of some cells, and return them instead of storing them.
+
+    They pass through a folder for temporary files, which is removed.
+
+    Parameters
+    ----------
+    image : path
+        As for :func:`cellcutter.cut_cells`.
+    mask : path or None
+        As for :func:`cellcutter.cut_cells`.
+    cells : path or DataFrame
+        As for :func:`cellcutter.cut_cells`.
+    rows : sequence of int, slice, or bool array
+        Rows of the table, in any order, of the cells that are wanted. Where no `window_size` is
+        given, it is that of the largest of these.
+    **options
+
+    Examples
+    --------
+    >>> import cellcutter
+    >>> images = cellcutter.thumbnails(
+    ...     "image.ome.tif", "cell.tif", "cells.csv", rows=[7, 3], channels=["DNA", "CD8"]
+    ... )  # doctest: +SKIP
+    """
+    if wrong := [name for name in _OF_STORES if name in options]:
+        raise SettingsError(f"{wrong[0]}: found, but nothing is stored")
+    columns = complete(CellOptions, options)["columns"]
+    plain = cast(CellOptions, {**options, "columns": None, "compression": "none"})
+    with reading(cells, "a table of cells", TableError):
+        table = read_cells(cells, cast("dict[str, str] | None", columns))
+    wanted = rows_of(rows, len(table))
+    if not len(wanted):
+        raise SettingsError("rows: none found, at least one cell expected")
+    unique = sorted(set(wanted.tolist()))
+    every = _frame({"CellID": table.ids, "Y_centroid": table.y, "X_centroid": table.x})
+    some = every.iloc[unique]
+    place = {row: i for i, row in enumerate(unique)}
+    with tempfile.TemporaryDirectory(prefix="cellcutter-") as folder:
+        store = Path(folder, "cells.zarr")
+        cut_cells(image, mask, some, store, **plain)
+        with opening.open(store) as found:
+            return found[[place[row] for row in wanted.tolist()]]
+
+
+def _frame(columns: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns)

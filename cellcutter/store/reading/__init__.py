@@ -1,0 +1,1 @@
+"""Stores read back: any cells, in any order, of one slide or of several."""

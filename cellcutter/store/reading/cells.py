@@ -1,0 +1,291 @@
+"""The face of stores that are read: thumbnails of any cells, in any order, of one or many slides.
+
+Invariant: files are opened when pixels are first wanted, by each process for itself; so `Cells` may
+be pickled, forked, and used from many threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cellcutter.machine import available_cpus
+from cellcutter.store.reading.cohort import Cohort
+from cellcutter.store.reading.several import Join
+from cellcutter.store.reading.slide import Slide
+from cellcutter.types import Bools, Floats, Ints, Pixels, PixelSize
+
+Selection = Sequence[str | int] | None
+_MB = 1 << 20
+_MOST_THREADS = 8
+
+
+class Cells:
+    """Thumbnails of the cells of one or several slides; made by :func:`cellcutter.open`.
+
+    ``cells[3]`` is one cell [channels, y, x]; a slice, a list of rows in any order, or an array of
+    truth values gives many [n, channels, y, x].
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The stores.
+    names : sequence of str
+        Of the slides.
+    join : "inner" or "outer"
+        Of several slides: the channels that all have, or those that any has.
+    threads : int, optional
+        That read at one time.
+    cache_size : float
+        MB for decoded chunks, in each process.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        names: Sequence[str],
+        join: Join = "inner",
+        threads: int | None = None,
+        cache_size: float = 256,
+    ) -> None:
+        paths = [path.absolute() for path in paths]
+        self._made_by = paths, list(names), join, threads, cache_size
+        self._cohort = Cohort(
+            [Slide(path, name) for path, name in zip(paths, names, strict=True)],
+            join,
+            threads or min(available_cpus(), _MOST_THREADS),
+            int(cache_size * _MB),
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Cells, self._made_by
+
+    def __enter__(self) -> Cells:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        names = self.slides
+        shown = f"{len(names)} slides" if len(names) > 1 else names[0]
+        return f"<Cells {shown}: {self.shape} {self.dtype}>"
+
+    def close(self) -> None:
+        """Close all files of this process; reading is an error from now on."""
+        self._cohort.close()
+
+    def __len__(self) -> int:
+        return len(self._cohort)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of all cells: (cells, channels, y, x), the latter in pixels."""
+        channels, y, x = self._cohort.cell
+        return len(self), channels, y, x
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of a pixel."""
+        return self._cohort.dtype
+
+    @property
+    def threads(self) -> int:
+        """How many threads read at one time; may be set."""
+        return self._cohort.threads
+
+    @threads.setter
+    def threads(self, number: int) -> None:
+        self._cohort.threads = max(1, number)
+
+    @property
+    def channels(self) -> list[str | int]:
+        """Marker names, or the channels' numbers in the image, from 1, where there are no names."""
+        return list(self._cohort.channels.labels)
+
+    @property
+    def present(self) -> Bools:
+        """Whether each slide has each channel, of shape (slides, channels)."""
+        return self._cohort.channels.places >= 0
+
+    @property
+    def slides(self) -> list[str]:
+        """Names of the slides."""
+        return [slide.name for slide in self._cohort.slides]
+
+    @cached_property
+    def slide(self) -> Ints:
+        """The number of each cell's slide in :attr:`slides`, int64 of shape (cells,)."""
+        return np.repeat(np.arange(len(self.slides)), np.diff(self._cohort.starts))
+
+    @property
+    def ids(self) -> Ints | None:
+        """The CellIDs, int64 of shape (cells,); None where a store has none, as of 0.2.12.
+
+        Raises
+        ------
+        StoreError
+        """
+        return self._cohort.ids
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        """The table of the cells, a row for each; of several slides with a column `slide`.
+
+        Raises
+        ------
+        StoreError
+        """
+        slides = self._cohort.slides
+        if len(slides) == 1:
+            return slides[0].obs
+        table = pd.concat([slide.obs for slide in slides])
+        table["slide"] = pd.Categorical.from_codes(self.slide, pd.Index(self.slides))
+        return table
+
+    @property
+    def pixel_size(self) -> PixelSize | None:
+        """Height and width of a pixel; None where it is not known or not the same everywhere."""
+        sizes = set(self.pixel_sizes)
+        return sizes.pop() if len(sizes) == 1 else None
+
+    @property
+    def pixel_sizes(self) -> list[PixelSize | None]:
+        """Height and width of a pixel for each slide; None where its image told none."""
+        return [slide.pixel_size for slide in self._cohort.slides]
+
+    @property
+    def statistics(self) -> list[pd.DataFrame | None]:
+        """For each slide the statistics of its pixels, a row for each of its channels, if stored.
+
+        The index has marker names, or numbers; columns are `mean`, `std`, and percentiles
+        as `p0.1`, `p1`, `p50`, `p99` and `p99.9`.
+        """
+        return [slide.statistics for slide in self._cohort.slides]
+
+    def statistics_of(self, column: str) -> Floats:
+        """Return one of the statistics, float64 of shape (slides, channels); NaN where absent.
+
+        Raises
+        ------
+        SettingsError
+            A store has none, or no such column.
+        """
+        return self._cohort.statistics(column)
+
+    @property
+    def masks(self) -> Masks | None:
+        """The boolean windows of the cells, read as the cells are; None where not stored."""
+        return Masks(self._cohort) if self._cohort.has_masks else None
+
+    def chunk_of(self, rows: object = slice(None)) -> Ints:
+        """Return a number for the file that each of some cells lies in, int64 of shape (n,).
+
+        Cells of one file are quickest read together, most of all in the layout `chunks`.
+        """
+        return self._cohort.chunk_of(rows)
+
+    def __getitem__(self, key: object) -> Pixels:
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            one: Pixels = self.read([int(key)])[0]
+            return one
+        return self.read(key)
+
+    def read(self, rows: object, channels: Selection = None, out: Pixels | None = None) -> Pixels:
+        """Read cells.
+
+        Parameters
+        ----------
+        rows : sequence of int, slice, or bool array of shape (cells,)
+            In any order, repeated or negative.
+        channels : sequence of str or int, optional
+            Marker names, exact or unique but for their case; or numbers in the image, from 1. All
+            where not given.
+        out : array, optional
+            To read into, of the shape and type that is returned, in C order.
+
+        Returns
+        -------
+        array of shape (n, channels, y, x)
+
+        Raises
+        ------
+        IndexError
+            A row is not there.
+        SettingsError
+            A channel is not there, or `out` does not fit.
+        StoreError
+            A store is damaged.
+        """
+        return self._cohort.images(rows, channels, out)
+
+    def positions(self, channels: Selection = None) -> list[int]:
+        """Return the positions of channels in :attr:`channels`; of all where none are given."""
+        return (
+            self._cohort.channels.find(list(channels))
+            if channels is not None
+            else [*range(self.shape[1])]
+        )
+
+    def rows_of(self, ids: Sequence[int] | Ints, slide: str | None = None) -> Ints:
+        """Return the rows of cells by CellID, int64 of shape (n,).
+
+        Parameters
+        ----------
+        ids : sequence of int
+        slide : str, optional
+            Name of a slide; needed where several have the same CellID.
+
+        Raises
+        ------
+        SettingsError
+            A CellID is not there, or is so more than once.
+        """
+        return self._cohort.find(ids, slide)
+
+    def by_id(
+        self,
+        ids: Sequence[int] | Ints,
+        slide: str | None = None,
+        channels: Selection = None,
+        out: Pixels | None = None,
+    ) -> Pixels:
+        """Read cells by CellID; see :meth:`rows_of` and :meth:`read`."""
+        return self.read(self.rows_of(ids, slide), channels, out)
+
+
+class Masks:
+    """The boolean windows of cells: True where a pixel is the cell's own.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    """
+
+    dtype = np.dtype(bool)
+
+    def __init__(self, cohort: Cohort) -> None:
+        self._cohort = cohort
+
+    def __len__(self) -> int:
+        return len(self._cohort)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of all masks: (cells, y, x)."""
+        _, y, x = self._cohort.cell
+        return len(self), y, x
+
+    def __getitem__(self, key: object) -> Pixels:
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            one: Pixels = self.read([int(key)])[0]
+            return one
+        return self.read(key)
+
+    def read(self, rows: object, out: Pixels | None = None) -> Pixels:
+        """Read masks, as :meth:`Cells.read` does: bool of shape (n, y, x)."""
+        return self._cohort.masks(rows, out)

@@ -1,0 +1,76 @@
+"""Pure: compressed pixels into memory of a known size, never beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import imagecodecs
+import numcodecs
+import numpy as np
+
+from cellcutter.errors import StoreError
+from cellcutter.store.blosc import HEADER
+
+Decode = Callable[[memoryview, memoryview, int], None]
+"""Decodes a frame into memory of exactly its size, with some threads."""
+
+# Those of numcodecs that only compress; it has others, which run what they find in a file.
+_OTHERS = {"bz2", "gzip", "lz4", "lzma", "zlib"}
+FAULTS = (ValueError, RuntimeError, TypeError, OverflowError, MemoryError)
+"""What decoders raise where a frame is damaged."""
+
+
+def decoder(codec: Mapping[str, Any] | None, name: str) -> Decode | None:
+    """Return the decoder of a codec, or None where nothing is compressed.
+
+    Parameters
+    ----------
+    codec : mapping or None
+        `id` and parameters, as numcodecs has them.
+    name : str
+        Of the store, for messages.
+
+    Raises
+    ------
+    StoreError
+        The codec is not known.
+    """
+    if codec is None:
+        return None
+    if codec.get("id") == "blosc":
+        return _blosc
+    if codec.get("id") == "zstd":
+        return _zstd
+    try:
+        other = numcodecs.get_codec(dict(codec)) if codec.get("id") in _OTHERS else None
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{name}: codec {dict(codec)}: {error}; one known expected") from error
+    if other is None:
+        raise StoreError(f"{name}: codec {str(codec.get('id'))[:80]} found, one known expected")
+
+    def decode(frame: memoryview, out: memoryview, threads: int) -> None:  # noqa: ARG001
+        content = np.frombuffer(other.decode(bytes(frame)), np.uint8)
+        if len(content) != len(out):
+            raise ValueError(f"{len(content)} bytes found, {len(out)} expected")
+        np.frombuffer(out, np.uint8)[:] = content
+
+    return decode
+
+
+def _blosc(frame: memoryview, out: memoryview, threads: int) -> None:
+    if len(frame) < HEADER.size:
+        raise ValueError(f"{len(frame)} bytes found, a header of {HEADER.size} expected")
+    *_, nbytes, _, compressed = HEADER.unpack_from(frame)
+    if nbytes != len(out) or compressed != len(frame):
+        raise ValueError(
+            f"{nbytes} bytes in a frame of {compressed} found, "
+            f"{len(out)} in a frame of {len(frame)} expected"
+        )
+    imagecodecs.blosc_decode(frame, numthreads=threads, out=out)  # type: ignore[arg-type]
+
+
+def _zstd(frame: memoryview, out: memoryview, threads: int) -> None:  # noqa: ARG001
+    found = imagecodecs.zstd_decode(frame, out=out)  # type: ignore[arg-type]
+    if len(found) != len(out):
+        raise ValueError(f"{len(found)} bytes found, {len(out)} expected")

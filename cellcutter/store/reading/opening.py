@@ -1,0 +1,75 @@
+"""Opening the stores that a caller names."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cellcutter.errors import CellWarning, SettingsError
+from cellcutter.store.reading.cells import Cells
+from cellcutter.store.reading.several import Join, names_of
+from cellcutter.types import Name
+
+Paths = Name | Sequence[Name] | Mapping[str, Name]
+
+
+def open(  # noqa: A001 - called as cellcutter.open
+    paths: Paths, *, join: Join = "inner", threads: int | None = None, cache_size: float = 256
+) -> Cells:
+    """Open a store of thumbnails, or the stores of several slides as one.
+
+    Both layouts can be read, as folders and as zip files, and stores of version 0.2.12. Only
+    metadata are read at first.
+
+    Parameters
+    ----------
+    paths : path, sequence of paths, or mapping of slides' names to paths
+        Names are taken from the paths where they are not given.
+    join : "inner" or "outer"
+        Of several slides: the channels that all have, or those that any has. Channels are aligned
+        by marker name; what a slide lacks is zero, and :attr:`Cells.present` tells of it.
+    threads : int, optional
+        That read at one time (default: the CPUs that this process may use, at most 8).
+    cache_size : float
+        MB for decoded chunks, in each process; only the layout `chunks` wants it.
+
+    Returns
+    -------
+    Cells
+        The cells of all slides, one behind the other.
+
+    Raises
+    ------
+    cellcutter.StoreError
+        A store is none, is damaged, or does not fit the others; the message is one line.
+
+    Examples
+    --------
+    >>> import cellcutter
+    >>> cells = cellcutter.open("cells.zarr")  # doctest: +SKIP
+    >>> cells.read([7, 3, 7], channels=["CD8", "DNA"]).shape  # doctest: +SKIP
+    (3, 2, 40, 40)
+    """
+    if isinstance(paths, Mapping):
+        named = {str(name): Path(path) for name, path in paths.items()}
+        return _checked(Cells(list(named.values()), list(named), join, threads, cache_size))
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    several = [Path(path) for path in paths]
+    if not several:
+        raise SettingsError("paths: none found, at least one store expected")
+    return _checked(Cells(several, names_of(several), join, threads, cache_size))
+
+
+def _checked(cells: Cells) -> Cells:
+    """Warn where slides have pixels of several sizes."""
+    sizes = cells.pixel_sizes
+    if len(set(sizes)) > 1:
+        shown = ", ".join(
+            f"{name} {'unknown' if size is None else f'{size.y} x {size.x} {size.unit}'}"
+            for name, size in zip(cells.slides, sizes, strict=True)
+        )
+        warnings.warn(f"pixels of several sizes: {shown}", CellWarning, stacklevel=3)
+    return cells

@@ -1,0 +1,73 @@
+"""A few threads for each process, which tasks are handed out to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
+
+from cellcutter.machine import available_cpus
+
+T = TypeVar("T")
+# By process: one that was forked has none of its parent's threads. Those of the parent are kept, so
+# that nothing of theirs is taken down in the child.
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def run(tasks: Sequence[Callable[[], None]], threads: int) -> None:
+    """Do tasks with some threads, the calling one among them; raise the first error.
+
+    Every task that has begun is done when this returns, so none touches memory afterwards.
+    """
+    if threads < 2 or len(tasks) < 2:
+        for task in tasks:
+            task()
+        return
+    left = iter(tasks)  # a list's iterator gives each item to one thread only
+
+    def work() -> None:
+        for task in left:
+            task()
+
+    pool = _pools.get(os.getpid())
+    if pool is None:
+        made = ThreadPoolExecutor(available_cpus(), "cellcutter-read")
+        pool = _pools.setdefault(os.getpid(), made)
+    others = [pool.submit(work) for _ in range(min(threads, len(tasks)) - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            other.cancel()
+        wait(others)
+    for other in others:
+        if not other.cancelled():
+            other.result()
+
+
+class PerProcess(Generic[T]):
+    """Something that is made anew in each process that asks for it.
+
+    Parameters
+    ----------
+    make : callable
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: dict[int, T] = {}
+
+    def get(self) -> T:
+        """Return what this process has made."""
+        process = os.getpid()
+        found = self._made.get(process)
+        if found is None:
+            if self._made:  # of the process that this one was forked from
+                self._made = {}
+            found = self._made.setdefault(process, self._make())
+        return found
+
+    def drop(self) -> None:
+        """Forget what was made."""
+        self._made = {}
