@@ -7,29 +7,14 @@ before it is whole.
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
+from cellcutter import inputs
 from cellcutter.documented import takes
-from cellcutter.engine.windows import around, grid
-from cellcutter.errors import SettingsError
-from cellcutter.inputs import (
-    asked,
-    cells_of,
-    channels_of,
-    check_cells,
-    naming_largest,
-    open_image_of,
-    open_mask,
-    silent,
-    sources,
-    survey_cells,
-    window_of,
-)
+from cellcutter.engine.windows import grid
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, TileOptions, complete
@@ -57,9 +42,7 @@ def cut_cells(
 
     Parameters
     ----------
-    image : path
-        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
-        of TIFF files of one channel each.
+    **image
     mask : path or None
         Segmentation mask of the same height and width: integers, 0 for background, else the
         CellID. None, or "-", where `window_size` is given and `mask_cells` is not.
@@ -69,8 +52,6 @@ def cut_cells(
     destination : path
         Store to be made: an array (channels, cells, window, window) of the image's dtype, the
         cells in the order of the table.
-    progress : callable (what, done, total), optional
-        Called often, from any thread.
     **options
 
     Examples
@@ -82,45 +63,16 @@ def cut_cells(
     """
     wanted = complete(CellOptions, options)
     masked = wanted["mask_cells"]
-    has_mask = mask is not None and os.fspath(mask) != "-"
-    if not has_mask and (wanted["window_size"] is None or masked):
-        because = "with --mask-cells" if masked else "without --window-size"
-        raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
-    limits = Limits.of(wanted, wanted["cells_per_chunk"])
-    report = progress or silent
+    mask = inputs.given_mask(mask, wanted)
     with ExitStack() as stack:
-        inputs = [image, mask if has_mask else None, cells, wanted["markers"]]
-        publication = stack.enter_context(claim(destination, inputs, wanted, has_masks=masked))
-        segmentation = open_mask(stack, mask, wanted) if mask is not None and has_mask else None
-        picture = open_image_of(stack, image, wanted, segmentation)
+        paths = [image, mask, cells, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, paths, wanted, has_masks=masked))
+        segmentation = None if mask is None else inputs.open_mask(stack, mask, wanted)
+        picture = inputs.open_image_of(stack, image, wanted, segmentation)
         publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
-        names, chosen = channels_of(picture, wanted)
-        window = window_of(picture, wanted)
-        table = cells_of(cells, picture, wanted)
-        found, size = survey_cells(table, picture, segmentation, window, limits, report)
-        windows = around(table.y, table.x, size)
-        status = check_cells(table, picture, segmentation, found, windows, wanted["on_missing"])
-        request = Request(
-            picture,
-            chosen,
-            names,
-            "cell",
-            windows,
-            table.ids,
-            {
-                **sources(picture, segmentation),
-                "labels": segmentation.name if segmentation else None,
-                "cells": Path(table.name).name,
-            },
-            asked(wanted, "window_size", "mask_cells", "on_missing"),
-            wanted,
-            limits,
-            status,
-            table.digest(),
-            segmentation if masked else None,
-            None if found is None else found.present,
-        )
-        with naming_largest(found, window):
+        report = progress or inputs.silent
+        request, large = inputs.request_of_cells(picture, segmentation, cells, wanted, report)
+        with inputs.naming_largest(large):
             return produce(request, publication, report)
 
 
@@ -137,16 +89,12 @@ def cut_tiles(
 
     Parameters
     ----------
-    image : path
-        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
-        of TIFF files of one channel each.
+    **image
     window_size : int
         Height and width of a tile in pixels.
     destination : path
         Store to be made: an array (channels, tiles, window, window) of the image's dtype. The
         grid starts at (0, 0) and goes row by row, with a tile for every start in the image.
-    progress : callable (what, done, total), optional
-        Called often, from any thread.
     **options
 
     Examples
@@ -159,22 +107,21 @@ def cut_tiles(
     step = wanted["step_size"]
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
-        inputs = [image, wanted["markers"]]
-        publication = stack.enter_context(claim(destination, inputs, wanted))
-        picture = open_image_of(stack, image, wanted)
+        publication = stack.enter_context(claim(destination, [image, wanted["markers"]], wanted))
+        picture = inputs.open_image_of(stack, image, wanted)
         publication.protect(picture.files)
-        names, chosen = channels_of(picture, wanted)
+        names, channels = inputs.channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
         request = Request(
             picture,
-            chosen,
+            channels,
             names,
             "tile",
             windows,
             np.arange(len(windows)),
-            sources(picture),
-            {"window_size": size, **asked(wanted, "step_size")},
+            inputs.sources(picture),
+            {"window_size": size, **inputs.asked(wanted, "step_size")},
             wanted,
             limits,
         )
-        return produce(request, publication, progress or silent)
+        return produce(request, publication, progress or inputs.silent)

@@ -13,6 +13,14 @@ from cellcutter.options import Options, options_of
 F = TypeVar("F", bound=Callable[..., Any])
 WRITTEN = """CutResult
     What was written: names, shape, size, and how long it took."""
+_IMAGE = """\
+image : path
+    TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
+    of TIFF files of one channel each."""
+_PROGRESS = [
+    "progress : callable (what, done, total), optional",
+    "    Called often, from any thread.",
+]
 _ENDING = """
 Returns
 -------
@@ -33,7 +41,7 @@ def takes(
     """Return a decorator for functions of ``**options``: shows them in signature and docstring.
 
     The docstring has a line ``**options`` where they belong; what is returned and raised is said
-    behind them.
+    behind them. A line ``**image`` stands for what an image can be.
 
     Parameters
     ----------
@@ -47,7 +55,9 @@ def takes(
 
     def decorate(function: F) -> F:
         hints = get_type_hints(kind, include_extras=True)
-        entries, parameters = [], []
+        own = inspect.signature(function).parameters
+        entries = list(_PROGRESS) if "progress" in own else []
+        parameters = []
         for name, option in options_of(kind).items():
             if name in without:
                 continue
@@ -64,13 +74,14 @@ def takes(
                 )
             )
         signature = inspect.signature(function)
-        own = [
+        shown = [
             p.replace(annotation=re.sub(r"\bName\b", "str | os.PathLike[str]", p.annotation))
             for p in signature.parameters.values()
             if p.kind is not p.VAR_KEYWORD
         ]
-        function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
-        lines = inspect.cleandoc(function.__doc__ or "").replace(
+        function.__signature__ = signature.replace(parameters=[*shown, *parameters])  # type: ignore[attr-defined]
+        lines = inspect.cleandoc(function.__doc__ or "").replace("**image", _IMAGE)
+        lines = lines.replace(
             "**options", "\n".join(entries) + "\n" + _ENDING.format(returned=returned).rstrip("\n")
         )
         function.__doc__ = f"{lines}\n"

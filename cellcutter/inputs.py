@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from cellcutter.errors import CellWarning, ImageError, SettingsError, TableError
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, Options
 from cellcutter.read import Image, open_image
+from cellcutter.request import Request
 from cellcutter.store.layout import numeric
 from cellcutter.types import Progress
 
@@ -34,6 +36,22 @@ log = logging.getLogger("cellcutter")
 
 def silent(_what: str, _done: int, _total: int) -> None:
     """Report no progress."""
+
+
+def given_mask(mask: Name | None, options: CellOptions) -> Name | None:
+    """Return the path of the mask; None for None or "-", where that will do.
+
+    Raises
+    ------
+    SettingsError
+        The mask is needed.
+    """
+    if mask is not None and os.fspath(mask) != "-":
+        return mask
+    if options["window_size"] is None or options["mask_cells"]:
+        because = "with --mask-cells" if options["mask_cells"] else "without --window-size"
+        raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
+    return None
 
 
 def open_image_of(
@@ -185,7 +203,7 @@ def check_cells(
     for message in messages:
         if grave and on_missing == "error":
             raise TableError(message)
-        warnings.warn(message, CellWarning, stacklevel=3)
+        warnings.warn(message, CellWarning, stacklevel=4)
     return status
 
 
@@ -220,13 +238,54 @@ def survey_cells(
     return found, window_size or found.size
 
 
+def request_of_cells(
+    image: Image,
+    mask: Image | None,
+    cells: Name | pd.DataFrame,
+    options: CellOptions,
+    progress: Progress,
+) -> tuple[Request, Survey | None]:
+    """Return what is asked for, and what was found of cells where that makes the window."""
+    limits = Limits.of(options, options["cells_per_chunk"])
+    names, channels = channels_of(image, options)
+    window = window_of(image, options)
+    table = cells_of(cells, image, options)
+    found, size = survey_cells(table, image, mask, window, limits, progress)
+    windows = around(table.y, table.x, size)
+    status = check_cells(table, image, mask, found, windows, options["on_missing"])
+    labels = mask.name if mask else None
+    request = Request(
+        image,
+        channels,
+        names,
+        "cell",
+        windows,
+        table.ids,
+        {**sources(image, mask), "labels": labels, "cells": Path(table.name).name},
+        asked(options, "window_size", "mask_cells", "on_missing"),
+        options,
+        limits,
+        status,
+        table.digest(),
+        mask if options["mask_cells"] else None,
+        None if found is None else found.present,
+    )
+    return request, None if window else found
+
+
 @contextmanager
-def naming_largest(found: Survey | None, window_size: int | None) -> Iterator[None]:
-    """Add to an error of settings which cell makes the window large, where that may be why."""
+def naming_largest(found: Survey | None) -> Iterator[None]:
+    """Add to an error of settings which cell makes the window large, where that may be why.
+
+    Parameters
+    ----------
+    found : Survey, optional
+        What was found of the cells, where the window is as large as the largest of them.
+    """
     try:
         yield
     except SettingsError as error:
-        if window_size is not None or found is None or found.size <= _LARGE:
+        if found is None or found.size <= _LARGE:
             raise
         raise SettingsError(
             f"{error}; the window is as large as the largest cell: {found.largest}; if that is "

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -117,13 +117,9 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
             stack.enter_context(_writer(request, publication.folder / _STORES[number], array))
             for number, array in enumerate(arrays, len(_STORES) - len(arrays))
         ]
-        *masks, writer = writers
-        sinks: list[Sink] = [writer.write]
-        if masks:
-            sinks = [masks[0].write, _masked(writer, masks[0])]
         cuttings = [
             Cutting(plan, array.job, sink, publication.folder)
-            for plan, array, sink in zip(plans, arrays, sinks, strict=True)
+            for plan, array, sink in zip(plans, arrays, _sinks(writers), strict=True)
         ]
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
         for cutting in cuttings[:-1]:
@@ -156,6 +152,12 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         memory,
         seconds,
     )
+
+
+def _sinks(writers: Sequence[StoreWriter]) -> list[Sink]:
+    """Return what takes the chunks of each array: the masks', if there are any, come first."""
+    *masks, writer = writers
+    return [masks[0].write, _masked(writer, masks[0])] if masks else [writer.write]
 
 
 def _masked(writer: StoreWriter, masks: StoreWriter) -> Sink:
