@@ -20,3 +20,23 @@ def test_sample():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pairs of runs to one name" in done.stdout
+
+
+@pytest.mark.timeout(240)
+def test_sample_of_damaged_inputs():
+    """The whole of it: `python -m tests.faults.damage`, see there."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.faults.damage",
+            "--truncations=1",
+            "--changes=1",
+            "--texts=6",
+        ],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "OME-XML mutated" in done.stdout
