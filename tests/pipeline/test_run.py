@@ -99,7 +99,7 @@ def test_failure_of_one_sample_loses_no_other(pipeline: Run, tmp_path: Path) -> 
     [
         ("--window-sizes 64", "cut_cells: error: --options: '--window-sizes 64' found"),
         ({"window-sise": 64}, "unknown key 'window-sise' found, perhaps 'window-size' expected"),
-        ({"window-size": "big"}, "window-size: 'big' found, a whole number expected"),
+        ({"window-size": "big"}, "window-size: 'big' found, a whole number above 0 expected"),
         ({"channels": ["$(touch hacked)`touch hacked`'; touch hacked"]}, "channel"),
         ("--channels '$(touch hacked)' \"; touch hacked\nEND_OF_OPTIONS\ntouch hacked", "channel"),
     ],
