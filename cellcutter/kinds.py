@@ -37,6 +37,8 @@ class Kind:
         What stands for the value in the help; None for a switch.
     many : bool
         Whether the command line may give several words.
+    bare : str, optional
+        What the flag alone stands for, where its value, a whole number, may be left out.
     """
 
     python: str
@@ -44,6 +46,7 @@ class Kind:
     read: Callable[[Any], object]
     metavar: str | None = None
     many: bool = False
+    bare: str | None = None
 
 
 def _whole(value: Any) -> int:
@@ -79,6 +82,18 @@ def _truth(value: Any) -> bool:
 
 def _is_truth(value: object) -> bool:
     return type(value).__name__ in ("bool", "bool_")  # Python's, or numpy's of any version
+
+
+def _seed(value: Any) -> int | None:
+    """Return a seed; True is the first of them, False none."""
+    if _is_truth(value):
+        return 0 if value else None
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r"\s*[0-9]{1,15}\s*", value) else -1
+    seed = operator.index(value)
+    if not 0 <= seed < 10**15:
+        raise ValueError(value)
+    return seed
 
 
 def _path(value: Any) -> str:
@@ -121,6 +136,7 @@ WHOLE = Kind("int", "a whole number above 0", _whole, "N")
 PIXELS = Kind("int", "a whole number above 0", _whole, "PX")
 SIZE = Kind("float", "a number above 0", _size, "MB")
 SWITCH = Kind("bool", "true or false", _truth)
+SEED = Kind("int or bool", "a whole number of 0 or more", _seed, "SEED", bare="0")
 PATH = Kind("path", "the path of a file", _path, "FILE")
 CSV = Kind("path", "the path of a file", _path, "CSV")
 CHANNELS = Kind("sequence of int or str", "a list of numbers and names", _channels, "C", many=True)

@@ -33,6 +33,16 @@ class Layout:
     block_nbytes: int = BLOCK_NBYTES
 
     @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Shape of the array as readers see it."""
+        return self.shape
+
+    @property
+    def stored_chunks(self) -> tuple[int, ...]:
+        """Shape of what one file of the array holds."""
+        return self.chunks
+
+    @property
     def chunks(self) -> tuple[int, ...]:
         """Shape of a chunk."""
         return (*self.shape[:-3], self.per_chunk, *self.shape[-2:])
@@ -55,6 +65,39 @@ class Layout:
     def key(self, index: int) -> str:
         """Name of the file of a chunk."""
         return ".".join(["0"] * (len(self.shape) - 3) + [str(index), "0", "0"])
+
+
+@dataclass(frozen=True)
+class CellsLayout(Layout):
+    """The same with the cells first: each is compressed by itself, and a file is a shard of them.
+
+    `shape` is that of the thumbnails on their way, (channels, cells, size, size), nevertheless.
+    """
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Shape of the array as readers see it."""
+        return (self.shape[-3], *self.shape[:-3], *self.shape[-2:])
+
+    @property
+    def cell_shape(self) -> tuple[int, ...]:
+        """Shape of an inner chunk."""
+        return (1, *self.stored_shape[1:])
+
+    @property
+    def stored_chunks(self) -> tuple[int, ...]:
+        """Shape of a shard."""
+        return (self.per_chunk, *self.stored_shape[1:])
+
+    @property
+    def division(self) -> Division:
+        """How a cell is divided into blocks."""
+        cell = (*self.shape[:-3], 1, *self.shape[-2:])
+        return divide(cell, self.dtype.itemsize, self.block_nbytes)
+
+    def key(self, index: int) -> str:
+        """Name of the file of a shard, below the array's folder."""
+        return "/".join(["c", str(index), *("0" for _ in self.shape[1:])])
 
 
 def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_nbytes: int) -> int:
@@ -83,7 +126,12 @@ def check_layout(layout: Layout) -> Layout:
         A chunk would be larger than the codec takes.
     """
     largest = LARGEST - (layout.division.frame_nbytes - layout.chunk_nbytes)
-    if layout.chunk_nbytes > largest:
+    if isinstance(layout, CellsLayout):
+        if layout.division.frame_nbytes > LARGEST:
+            raise SettingsError(
+                f"windows of {layout.shape[-1]} pixels found, at most {LARGEST} bytes each expected"
+            )
+    elif layout.chunk_nbytes > largest:
         raise SettingsError(
             f"--chunk-size: chunks of {layout.chunk_nbytes} bytes found ({layout.per_chunk} "
             f"windows each), at most {largest} expected"
