@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellcutter.cells.table import problems, read_cells
 from cellcutter.documented import takes
@@ -22,7 +23,7 @@ from cellcutter.errors import CellWarning, SettingsError, TableError, reading
 from cellcutter.inputs import channels_of, open_checked, silent, survey_cells
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
-from cellcutter.options import CellOptions, Name, TileOptions, complete
+from cellcutter.options import CellOptions, Name, Options, TileOptions, complete
 from cellcutter.produce import CutResult, Target, produce
 from cellcutter.request import Request
 from cellcutter.types import Progress
@@ -70,11 +71,14 @@ def cut_cells(
     """
     wanted = complete(CellOptions, options)
     window, masked = wanted["window_size"], wanted["mask_cells"]
+    with_masks = masked or wanted["masks"]
     has_mask = mask is not None and os.fspath(mask) != "-"
-    if not has_mask and (window is None or masked):
-        because = "with --mask-cells" if masked else "without --window-size"
+    if not has_mask and (window is None or with_masks):
+        flag = "--mask-cells" if masked else "--masks"
+        because = f"with {flag}" if with_masks else "without --window-size"
         raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
-    target = Target.checked(Path(destination), wanted, masks=masked)
+    apart = with_masks and wanted["layout"] == "chunks"
+    target = Target.checked(Path(destination), wanted, masks=apart)
     limits = Limits.of(wanted, wanted["cells_per_chunk"])
     report = progress or silent
     with ExitStack() as stack:
@@ -89,6 +93,9 @@ def cut_cells(
             raise TableError(message)
         if message:
             warnings.warn(message, CellWarning, stacklevel=2)
+        order = shuffled(len(table), wanted["shuffle"])
+        if order is not None:
+            table, status, present = table.take(order), status[order], present[order]
         request = Request(
             picture,
             chosen,
@@ -101,13 +108,17 @@ def cut_cells(
                 "labels": segmentation.name if segmentation else None,
                 "cells": Path(table.name).name,
             },
-            {name: wanted[name] for name in ("window_size", "mask_cells", "on_missing")},
+            {name: wanted[name] for name in ("window_size", "mask_cells", "on_missing")}
+            | said(wanted),
             wanted,
             limits,
             status,
             table.digest(),
-            segmentation if masked else None,
+            segmentation if with_masks else None,
             present,
+            masked,
+            cells,
+            order,
         )
         return produce(request, target, report)
 
@@ -150,16 +161,39 @@ def cut_tiles(
         picture = open_checked(stack, image)
         names, chosen = channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
+        ids = np.arange(len(windows))
+        order = shuffled(len(windows), wanted["shuffle"])
+        if order is not None:
+            windows, ids = windows.take(order), ids[order]
         request = Request(
             picture,
             chosen,
             names,
             "tile",
             windows,
-            np.arange(len(windows)),
+            ids,
             {"image": picture.name},
-            {"window_size": size, "step_size": step},
+            {"window_size": size, "step_size": step} | said(wanted),
             wanted,
             limits,
+            order=order,
         )
         return produce(request, target, progress or silent)
+
+
+def said(options: Options) -> dict[str, object]:
+    """Return the options that stores are told of only where they are used."""
+    unused: dict[str, object] = {"layout": "chunks", "shuffle": None, "masks": False}
+    return {n: value for n, value in options.items() if n in unused and value != unused[n]}
+
+
+def shuffled(number: int, seed: int | None) -> NDArray[np.int64] | None:
+    """Return a random order that a seed fixes, or None.
+
+    The order of random numbers from PCG64 itself, which numpy promises to keep, while those of
+    its generators may change (https://numpy.org/neps/nep-0019-rng-policy.html).
+    """
+    if seed is None:
+        return None
+    numbers = np.random.PCG64(seed).random_raw(number)
+    return np.argsort(numbers, kind="stable").astype(np.int64)

@@ -1,6 +1,6 @@
 """From windows to a published store: planned, cut, described, checked, renamed.
 
-What both commands share. Masks are cut first, and read back when they are laid over thumbnails.
+What both commands share.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cellcutter.engine.assemble import Cutting, Sink
+from cellcutter.engine.assemble import Cutting
 from cellcutter.engine.plan import Plan, make_plan
 from cellcutter.limits import MB
 from cellcutter.options import Options
-from cellcutter.request import Array, Request
+from cellcutter.outputs import Outputs
+from cellcutter.request import Request
 from cellcutter.store import publish
 from cellcutter.store.layout import Layout
-from cellcutter.store.writer import StoreWriter
-from cellcutter.types import Pixels, Progress
+from cellcutter.types import Progress
 
 log = logging.getLogger("cellcutter")
 
@@ -37,11 +37,12 @@ class CutResult:
     destination : Path
         The store of the thumbnails.
     masks : Path or None
-        The store of the masks.
+        The store of the masks, where they have one of their own.
     shape : tuple of int
-        (channels, cells or tiles, window size, window size)
+        (channels, cells or tiles, window size, window size); with the layout `cells`, the cells
+        come first.
     chunks : tuple of int
-        Shape of a chunk.
+        Shape of a chunk, or of a shard.
     dtype : numpy.dtype
     nbytes : int
         Bytes of all chunks on disk.
@@ -135,14 +136,11 @@ def produce(request: Request, target: Target, progress: Progress) -> CutResult:
     _log_plan(request, layout, plans[-1], memory)
     with ExitStack() as stack:
         stages = {name: stack.enter_context(publish.staging(name)) for name in target.names}
-        writers = [
-            stack.enter_context(_writer(request, stages[name], array))
-            for name, array in zip(target.stores, arrays, strict=True)
-        ]
-        *masks, writer = writers
-        sinks: list[Sink] = [writer.write]
-        if masks:
-            sinks = [masks[0].write, _masked(writer, masks[0])]
+        folders = [stages[name].folder for name in target.stores]
+        zipped = request.options["z"]
+        places = [(f / "store", f / "archive" if zipped else None) for f in folders]
+        outputs = stack.enter_context(Outputs(request, arrays, places, folders[-1]))
+        sinks = outputs.sinks()
         cuttings = [
             Cutting(plan, array.job, array.inputs, sink, stages[target.destination].folder)
             for plan, array, sink in zip(plans, arrays, sinks, strict=True)
@@ -152,8 +150,7 @@ def produce(request: Request, target: Target, progress: Progress) -> CutResult:
             cutting.run(counter.add)
 
         def write_tables() -> None:
-            for writer in writers:
-                writer.write_file(request.table_name, request.table())
+            outputs.write_tables()
             if target.metadata:
                 with stages[target.metadata].new.open("w", encoding="utf-8", newline="") as file:
                     file.writelines(request.metadata())
@@ -162,36 +159,23 @@ def produce(request: Request, target: Target, progress: Progress) -> CutResult:
         tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
         cuttings[-1].run(counter.add)
         tables.result()
-        for name, each in zip(target.stores, writers, strict=True):
-            each.finish().rename(stages[name].new)
+        for name, made in zip(target.stores, outputs.finish(), strict=True):
+            made.rename(stages[name].new)
         for name in target.names:
             stages[name].publish()
     seconds = time.monotonic() - request.started
-    nbytes = sum(each.nbytes for each in writers)
+    nbytes = outputs.nbytes
     log.info("wrote %s: %.1f MB in %.1f s", target.destination, nbytes / MB, seconds)
     return CutResult(
         target.destination,
         target.masks,
-        layout.shape,
-        layout.chunks,
+        layout.stored_shape,
+        layout.stored_chunks,
         layout.dtype,
         nbytes,
         memory,
         seconds,
     )
-
-
-def _masked(writer: StoreWriter, masks: StoreWriter) -> Sink:
-    """Return a sink that writes thumbnails with their masks laid over them."""
-    memory = threading.local()
-
-    def sink(index: int, pixels: Pixels) -> None:
-        if not hasattr(memory, "masks"):
-            memory.masks = np.empty(masks.layout.chunks, bool)
-        masks.read(index, memory.masks)
-        writer.write(index, pixels, memory.masks)
-
-    return sink
 
 
 class _Counter:
@@ -207,18 +191,6 @@ class _Counter:
         with self._lock:
             self._done += 1
             self._progress("cutting", self._done, self._total)
-
-
-def _writer(request: Request, stage: publish.Staging, array: Array) -> StoreWriter:
-    """Return the writer of a store in its staging folder; masks are read back while it is made."""
-    return StoreWriter(
-        stage.folder / "store",
-        array.layout,
-        request.attributes(array.axes),
-        request.options["compression"],
-        stage.folder / "archive" if request.options["z"] else None,
-        rereadable=array.layout.dtype == bool,
-    )
 
 
 def _log_plan(request: Request, layout: Layout, plan: Plan, memory: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,13 @@ from cellcutter.options import Options
 from cellcutter.read.image import Image
 from cellcutter.store import describe
 from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
-from cellcutter.store.codec import BLOCK_NBYTES, CODECS
-from cellcutter.store.layout import Layout, cells_per_chunk, check_layout
-from cellcutter.types import Bools, Ints
+from cellcutter.store.codec import BLOCK_NBYTES, CELL_CODECS, CODECS
+from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, check_layout
+from cellcutter.store.shards import shard_encoder_nbytes, shard_masks_nbytes
+from cellcutter.types import Bools, Column, Ints, Name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,15 @@ class Request:
     digest : str, optional
         SHA-256 of the CellIDs.
     mask : Image, optional
-        The segmentation mask, where pixels outside of cells are to be zero.
+        The segmentation mask, where the cells' masks are to be stored.
     present : bool array of shape (n,), optional
         Whether the mask holds each cell.
+    masked : bool
+        Whether pixels outside of cells are to be zero.
+    cells : path or DataFrame, optional
+        The table of the cells.
+    order : int64 array of shape (n,), optional
+        Where the output is shuffled: the row in the table of each cell, or the tile's number.
     """
 
     image: Image
@@ -86,12 +97,20 @@ class Request:
     digest: str | None = None
     mask: Image | None = None
     present: Bools | None = None
+    masked: bool = False
+    cells: Name | pd.DataFrame | None = None
+    order: Ints | None = None
     started: float = field(default_factory=time.monotonic)
 
     @property
     def table_name(self) -> str:
         """Name of the table inside the store."""
         return f"{self.kind}s.csv"
+
+    @property
+    def cells_first(self) -> bool:
+        """Whether the layout is that of cells."""
+        return self.options["layout"] == "cells"
 
     def arrays(self) -> list[Array]:
         """Return what is cut, in this order: the masks, if they are wanted, and the thumbnails.
@@ -105,13 +124,14 @@ class Request:
         shape = (len(self.channels), n, size, size)
         cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
         per_chunk = cells_per_chunk(cell_nbytes, n, self.limits.per_chunk, self.limits.chunk_nbytes)
-        codec = CODECS[self.options["compression"]]
+        codec = (CELL_CODECS if self.cells_first else CODECS)[self.options["compression"]]
         block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
-        layout = check_layout(Layout(shape, per_chunk, self.image.dtype, block_nbytes))
+        kind = CellsLayout if self.cells_first else Layout
+        layout = check_layout(kind(shape, per_chunk, self.image.dtype, block_nbytes))
         axes, inputs = (self.kind, "y", "x"), self._inputs()
         if self.mask is None:
             return [Array(("channel", *axes), layout, inputs, self._job(inputs, layout))]
-        mask_layout = Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
+        mask_layout = kind(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
         only = self.ids.astype(self.mask.dtype)
         mask_inputs = Inputs(self.mask, [Channel(0, 0)], only)
         mask_job = self._job(mask_inputs, mask_layout, select=self.present)
@@ -153,13 +173,26 @@ class Request:
             tuple(channel.plane for channel in inputs.channels),
             layout.per_chunk,
             layout.dtype.itemsize,
-            layout.division.unit,
-            encoder_nbytes(layout.division),
+            layout.division.unit if not self.cells_first else len(inputs.channels),
+            self._encoder_nbytes(layout),
             self.limits.threads,
             self.limits.memory,
             select,
-            0 if masks is None else masks_nbytes(masks.division, layout.dtype.itemsize),
+            0 if masks is None else self._masks_nbytes(masks, layout.dtype.itemsize),
+            self.cells_first,
         )
+
+    @staticmethod
+    def _encoder_nbytes(layout: Layout) -> int:
+        if isinstance(layout, CellsLayout):
+            return shard_encoder_nbytes(layout)
+        return encoder_nbytes(layout.division)
+
+    @staticmethod
+    def _masks_nbytes(masks: Layout, itemsize: int) -> int:
+        if isinstance(masks, CellsLayout):
+            return shard_masks_nbytes(masks)
+        return masks_nbytes(masks.division, itemsize)
 
     def table(self) -> Iterator[str]:
         """Return the table inside the store: the windows, and for cells what became of them."""
@@ -168,20 +201,37 @@ class Request:
             return describe.csv_text(columns)
         return describe.csv_text({**columns, "Status": self.status})
 
+    def columns(self) -> Iterator[tuple[str, Column]]:
+        """Yield the columns of the table in a store of cells, but for those of the given table."""
+        for name, values in self._columns().items():
+            yield name, Column(values)
+        if self.status is not None:
+            words, codes = np.unique(self.status, return_inverse=True)
+            yield "Status", Column(codes.astype(np.int8), None, words.tolist())
+
     def metadata(self) -> Iterator[str]:
         """Return the table of the windows that --save-metadata asks for."""
         return describe.csv_text(self._columns())
+
+    def marker_names(self) -> list[str]:
+        """Return the names of the output's channels, their numbers where they have none."""
+        names = self.names
+        return [(names[c] if names else "") or str(c + 1) for c in self.channels]
 
     def _columns(self) -> dict[str, describe.Column]:
         key = f"{self.kind.capitalize()}ID"
         return {
             key: self.ids,
             **_window_columns(self.windows, self.image.shape[1:]),
+            **({} if self.order is None else {"row": self.order}),
         }
 
-    def attributes(self, axes: tuple[str, ...]) -> dict[str, object]:
+    def attributes(
+        self, axes: tuple[str, ...], statistics: Mapping[str, object] | None = None
+    ) -> dict[str, object]:
         """Return what a store says of itself."""
-        table = {"file": self.table_name, "rows": len(self.windows)}
+        place = {"group": "obs"} if self.cells_first else {"file": self.table_name}
+        table = {**place, "rows": len(self.windows)}
         if self.digest:
             table["cell_ids_sha256"] = self.digest
         return describe.attributes(
@@ -194,6 +244,7 @@ class Request:
             sources=self.sources,
             options=self.asked,
             table=table,
+            statistics=statistics,
         )
 
 

@@ -78,7 +78,8 @@ class Cutting:
     sink : callable (chunk number, pixels)
         Gets the channels of each chunk in their order, once, from any thread; one chunk is in no
         two threads at a time. Pixels as in ``inputs.dtype``, of shape (channels, cells per chunk,
-        size, size), are used again after the call.
+        size, size), or with ``job.cells_first`` (cells per chunk, channels, size, size), are used
+        again after the call.
     folder : Path
         Where a scratch file may lie.
     """
@@ -113,6 +114,9 @@ class Cutting:
                 self._to_scratch(part, steps, scratch, advance)
                 self._from_scratch(part, scratch, advance)
 
+    def _order(self, cells: int, channels: int) -> tuple[int, int]:
+        return (cells, channels) if self._job.cells_first else (channels, cells)
+
     def _planes(self, part: range) -> set[int]:
         return {self._inputs.channels[i].plane for i in part}
 
@@ -120,10 +124,11 @@ class Cutting:
         self, part: range, steps: Ints, memory: NDArray[np.uint8], advance: Advance
     ) -> None:
         size, plan = self._job.windows.size, self._plan
-        shape = plan.buffers, len(part), plan.groups.capacity, size, size
+        shape = plan.buffers, *self._order(plan.groups.capacity, len(part)), size, size
         dtype = self._inputs.dtype
         buffers = memory[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
-        targets = [buffers[:, i] for i in range(len(part))]
+        channels = buffers.swapaxes(1, 2) if self._job.cells_first else buffers
+        targets = [channels[:, i] for i in range(len(part))]
 
         def emit(group: int, buffer: int) -> None:
             self._sink(group, buffers[buffer])
@@ -149,9 +154,10 @@ class Cutting:
 
         def one(chunk: int) -> None:
             if not hasattr(memory, "pixels"):
-                memory.pixels = np.empty((len(part), n, size, size), self._inputs.dtype)
+                shape = (*self._order(n, len(part)), size, size)
+                memory.pixels = np.empty(shape, self._inputs.dtype)
                 memory.raw = np.empty((n, len(part), size, size), self._inputs.dtype)
-            scratch.read(chunk * n, memory.raw, memory.pixels)
+            scratch.read(chunk * n, memory.raw, memory.pixels, cells_first=self._job.cells_first)
             self._sink(chunk, memory.pixels)
             advance()
 
@@ -226,7 +232,7 @@ class ScratchFile:
                 written = os.pwrite(self._file.fileno(), run, offset)
                 run, offset = run[written:], offset + written
 
-    def read(self, first: int, raw: Pixels, pixels: Pixels) -> None:
+    def read(self, first: int, raw: Pixels, pixels: Pixels, *, cells_first: bool = False) -> None:
         """Put the thumbnails of a chunk together.
 
         Parameters
@@ -235,12 +241,18 @@ class ScratchFile:
             The chunk's first window.
         raw : array of shape (n, channels, size, size)
             Memory for what is read.
-        pixels : array of shape (channels, n, size, size)
+        pixels : array of shape (channels, n, size, size), or (n, channels, size, size)
             Gets the thumbnails in the order of the windows, and zeros where there are none.
+        cells_first : bool
+            Which of both shapes it is.
         """
         places = self._places[first : first + len(raw)] - first
         n = len(places)
         self._fill(raw[:n].reshape(-1).view(np.uint8), first * raw[0].nbytes)
+        if cells_first:
+            np.take(raw[:n], places, axis=0, out=pixels[:n], mode="clip")
+            pixels[n:] = 0
+            return
         for position, channel in enumerate(pixels):
             np.take(raw[:n, position], places, axis=0, out=channel[:n], mode="clip")
             channel[n:] = 0

@@ -91,6 +91,8 @@ class Job:
         Windows to be cut; the others are zero.
     mask_nbytes : int
         Memory that a thread needs for the masks that it lays over a chunk.
+    cells_first : bool
+        Whether chunks are put together as (cells, channels, size, size).
     """
 
     windows: Windows
@@ -104,6 +106,7 @@ class Job:
     memory: int
     select: Bools | None = None
     mask_nbytes: int = 0
+    cells_first: bool = False
 
     def cell_nbytes(self, channels: int) -> int:
         """Bytes of one cell's thumbnails in some channels."""

@@ -35,6 +35,10 @@ class Windows:
     def __len__(self) -> int:
         return len(self.y)
 
+    def take(self, order: Ints) -> Windows:
+        """Return the windows in another order."""
+        return Windows(self.y[order], self.x[order], self.size)
+
 
 def around(y_centroid: NDArray[np.float64], x_centroid: NDArray[np.float64], size: int) -> Windows:
     """Return the window of each centroid: it starts at ``trunc(centroid) - size // 2``.

@@ -1,7 +1,7 @@
 """One cell as a Blosc frame of its own, small and made in one go.
 
 The format is that of `blosc.py`. A block has whole octets of pixels, so that bits can be shuffled
-whatever the size of the window: Blosc's own encoder would leave a cell of 37 x 37 pixels unshuffled.
+whatever the size of the window: Blosc's own encoder leaves cells of 37 x 37 pixels unshuffled.
 """
 
 from __future__ import annotations

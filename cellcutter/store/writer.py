@@ -8,8 +8,8 @@ last one filled up with zeros.
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import threading
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from zarr.storage import ZipStore
 
 from cellcutter.errors import DestinationError
+from cellcutter.store.archive import move
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
 from cellcutter.store.layout import Layout
 from cellcutter.store.thumbnails import Thumbnails
 
-_COPIED_NBYTES = 1 << 20
+_ATTRIBUTES = ".zattrs"
 _CHANGED = "{}: {} found, {} expected; something else has changed the store while it was written"
 
 
@@ -42,8 +43,6 @@ class StoreWriter:
     folder : Path
         Folder to be made. With `archive` files wait in it for their turn.
     layout : Layout
-    attributes : mapping
-        Attributes of the array, fit for JSON.
     compression : str
         A key of `CODECS`.
     archive : Path, optional
@@ -59,7 +58,6 @@ class StoreWriter:
         self,
         folder: Path,
         layout: Layout,
-        attributes: Mapping[str, Any],
         compression: str,
         archive: Path | None = None,
         *,
@@ -87,8 +85,8 @@ class StoreWriter:
                 if self._codec is None
                 else numcodecs.Blosc(**self._codec.config()),
                 zarr_format=2,
-                attributes=dict(attributes),
             ).result()
+        (folder / _ATTRIBUTES).unlink(missing_ok=True)  # they come last
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._rereadable = rereadable
         self._moving = threading.Lock()
@@ -169,14 +167,20 @@ class StoreWriter:
             file.writelines(pieces)
         self._files.append(name)
 
-    def finish(self) -> Path:
-        """Make sure that all is there, and return what was made.
+    def finish(self, attributes: Mapping[str, Any]) -> Path:
+        """Write the attributes, make sure that all is there, and return what was made.
+
+        Parameters
+        ----------
+        attributes : mapping
+            Fit for JSON.
 
         Raises
         ------
         DestinationError
             A chunk is missing or has another size than it was written with.
         """
+        self.write_file(_ATTRIBUTES, [json.dumps(attributes, indent=2)])
         if self._archive is None:
             sizes = {file.name: file.stat().st_size for file in self._folder.iterdir()}
             self._check_sizes(self._folder, sizes)
@@ -221,14 +225,7 @@ class StoreWriter:
         """Move a file into the archive."""
         if self._archive is None:
             raise ValueError("no archive to move files into")
-        if not member.exists():
-            raise DestinationError(_CHANGED.format(member, "nothing", "a file"))
-        info = zipfile.ZipInfo(member.name)
-        info.external_attr = 0o644 << 16
-        info.file_size = member.stat().st_size
-        with member.open("rb") as source, self._archive.open(info, "w") as target:
-            shutil.copyfileobj(source, target, _COPIED_NBYTES)
-        member.unlink()
+        move(self._archive, member, self._folder)
 
     def _check_sizes(self, made: Path, sizes: Mapping[str, int]) -> None:
         for index in range(self.layout.number):
