@@ -26,8 +26,12 @@ _VALUES = 1 << 20  # of a table that are in memory at one time
 
 @dataclass
 class _Part:
-    """Some rows of a column in the scratch file: values, and behind them what is missing."""
+    """Some rows of a column in the scratch file: values, and behind them what is missing.
 
+    Where all of them are missing, nothing is in the file.
+    """
+
+    kind: str
     offset: int
     rows: int
     dtype: np.dtype[np.generic]
@@ -65,13 +69,11 @@ class TableColumns:
         self._rows = rows
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._spools: dict[str, _Spool] = {}
-        for frame in self._frames():
-            for position, name in enumerate(frame.columns):
-                series = frame.iloc[:, position]
-                self._append(self._spools.setdefault(str(name), _Spool()), series)
-        found = {sum(part.rows for part in spool.parts) for spool in self._spools.values()}
-        if found != {rows}:
-            raise TableError(f"{table}: {max(found, default=0)} rows found, {rows} expected")
+        try:
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> TableColumns:
         return self
@@ -104,9 +106,19 @@ class TableColumns:
             missing = None if missing is None else missing[order]
         if kinds == {"text"}:
             return _text_column(values, list(spool.texts))
-        if values.dtype.kind == "f" or missing is None or not missing.any():
-            return Column(values)
-        return Column(values, missing)
+        return Column(values, None if values.dtype.kind == "f" else missing)
+
+    def _read(self) -> None:
+        """Read the table into the scratch file."""
+        for frame in self._frames():
+            for position, name in enumerate(frame.columns):
+                series = frame.iloc[:, position]
+                self._append(self._spools.setdefault(str(name), _Spool()), series)
+        found = {sum(part.rows for part in spool.parts) for spool in self._spools.values()}
+        if found != {self._rows}:
+            raise TableError(
+                f"{self._table}: {max(found, default=0)} rows found, {self._rows} expected"
+            )
 
     def _frames(self, only: str | None = None) -> Iterator[pd.DataFrame]:
         """Yield some rows of the table after the others, or of one of its columns as texts."""
@@ -138,32 +150,32 @@ class TableColumns:
         kind, values, missing = _plain(series, spool.texts)
         spool.kinds.add(kind)
         offset = self._file.seek(0, 2)
-        self._file.write(np.ascontiguousarray(values).data)
-        if missing is not None:
-            self._file.write(np.ascontiguousarray(missing).data)
-        spool.parts.append(_Part(offset, len(values), values.dtype, missing is not None))
+        if kind != "empty":
+            self._file.write(np.ascontiguousarray(values).data)
+            if missing is not None:
+                self._file.write(np.ascontiguousarray(missing).data)
+        spool.parts.append(_Part(kind, offset, len(values), values.dtype, missing is not None))
 
     def _load(self, spool: _Spool, kinds: set[str]) -> tuple[Pixels, Bools | None]:
         """Return the values of a column, and which are missing; missing floats are NaN."""
-        used = [part for part in spool.parts if part.rows]
-        dtype = np.result_type(*(part.dtype for part in used)) if kinds else np.dtype("f8")
-        if kinds == {"int", "float"}:
-            dtype = np.dtype("f8")
-        values = np.empty(self._rows, dtype)
-        missing = None
-        if any(part.has_missing for part in used):
-            missing = np.zeros(self._rows, bool)
+        used = [part.dtype for part in spool.parts if part.kind != "empty"]
+        dtype = np.result_type(*used) if kinds and kinds != {"int", "float"} else np.dtype("f8")
+        values = np.full(self._rows, -1 if kinds == {"text"} else 0, dtype)
+        missing = np.zeros(self._rows, bool)
         row = 0
-        for part in used:
+        for part in spool.parts:
             rows = slice(row, row + part.rows)
+            row += part.rows
+            if part.kind == "empty":
+                missing[rows] = True
+                continue
             values[rows] = self._piece(part.offset, part.rows, part.dtype)
-            if part.has_missing and missing is not None:
+            if part.has_missing:
                 end = part.offset + part.rows * part.dtype.itemsize
                 missing[rows] = self._piece(end, part.rows, np.dtype(bool))
-            row += part.rows
-        if missing is not None and dtype.kind == "f":
+        if dtype.kind == "f":
             values[missing] = np.nan
-        return values, missing
+        return values, missing if missing.any() else None
 
     def _piece(self, offset: int, rows: int, dtype: np.dtype[np.generic]) -> Pixels:
         self._file.seek(offset)

@@ -112,7 +112,8 @@ class Statistics:
             batch = some.reshape(-1) if masks is None else some[masks[first : first + step]]
             if not self._exact:
                 known = batch[~np.isnan(batch)].astype(np.float64)
-                total, square = total + float(known.sum()), square + float(known @ known)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    total, square = total + float(known.sum()), square + float(known @ known)
                 batch = known
             bins = memory[: len(batch)]
             np.copyto(bins, self._bins_of(batch))
@@ -143,6 +144,7 @@ class Statistics:
             return (bins - low).astype(np.float64)
         upper = np.where(bins >> 15, bins & 0x7FFF, 0xFFFF - bins).astype(np.uint32)
         size = upper & 0x7FFF
+        upper = np.where(size > 0x7F80, upper & 0x8000 | 0x7F80, upper)  # of NaN: never used
         middle = np.where((size > 0) & (size < 0x7F80), 0x7FFF, 0).astype(np.uint32)
         return (upper << 16 | middle).view(np.float32).astype(np.float64)
 
@@ -182,9 +184,9 @@ class Statistics:
             variance = (number * square - total * total) / number**2
             return total / number, math.sqrt(variance)
         sums = [self._sums[channel][chunk] for chunk in sorted(self._sums[channel])]
-        mean = math.fsum(s for s, _ in sums) / number
-        variance = math.fsum(q for _, q in sums) / number - mean**2
-        return _known(mean), _known(math.sqrt(variance) if variance > 0 else variance * 0)
+        mean = sum(s for s, _ in sums) / number
+        variance = sum(q for _, q in sums) / number - mean * mean
+        return _known(mean), _known(math.sqrt(max(variance, 0.0)))
 
 
 def _percentile(counts: Ints, values: Floats, percent: float) -> float | None:
