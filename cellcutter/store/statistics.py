@@ -5,7 +5,8 @@ the upper 16 bits of them as float32, so that a percentile is off by at most 2**
 and standard deviation are sums in float64. Pixels outside of the image are not counted, nor are
 those outside of the cell where there are masks, nor NaN.
 
-Counting takes about 2 ns a pixel, so of large stores cells are counted that are spread evenly.
+Counting takes about 2 ns a pixel, a sixth of a run, so of large stores cells are counted that are
+spread evenly: every k-th.
 
 Invariant: counts do not depend on the order in which chunks come, nor on threads.
 """
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from cellcutter.types import Bools, Floats, Ints, Pixels
 
 PERCENTILES = (0.1, 1, 50, 99, 99.9)
-ENOUGH = 1 << 22  # pixels of a channel that are counted of large stores
+ENOUGH = 1 << 21  # pixels of a channel that are counted of large stores
 _BINS = 1 << 16
 _BATCH = 1 << 16  # pixels that stay in a processor's own cache
 
@@ -177,10 +178,13 @@ class Statistics:
         if not number:
             return None, None
         if self._exact:
-            used = np.flatnonzero(counts)
-            pairs = list(zip(values[used].astype(int).tolist(), counts[used].tolist(), strict=True))
-            total = sum(v * c for v, c in pairs)
-            square = sum(v * v * c for v, c in pairs)
+            weighted = values.astype(np.int64) * counts
+            total = int(weighted.sum())
+            # in two halves, each of which 64 bits hold
+            low, high = weighted & 0xFFFFFF, weighted >> 24
+            square = int(values.astype(np.int64) @ low) + (
+                int(values.astype(np.int64) @ high) << 24
+            )
             variance = (number * square - total * total) / number**2
             return total / number, math.sqrt(variance)
         sums = [self._sums[channel][chunk] for chunk in sorted(self._sums[channel])]

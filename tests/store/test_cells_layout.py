@@ -1,4 +1,4 @@
-"""The layout `cells`: the oracle's pixels, however cut; read by zarr, anndata, annbatch and others."""
+"""The layout `cells`: the oracle's pixels, however cut; read by zarr, anndata and others."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ def test_approximate(tmp_path, dtype):
         assert found["std"][channel] == pytest.approx(exact.std(), rel=1e-6)
         for p in PERCENTILES:
             nearest = [np.percentile(exact, p, method=m) for m in ("lower", "higher")]
-            low, high = (v * (1 + s * np.sign(v) * 2**-7) for v, s in zip(nearest, (-1, 1)))
+            low, high = (
+                v * (1 + s * np.sign(v) * 2**-7) for v, s in zip(nearest, (-1, 1), strict=True)
+            )
             assert low <= found["percentiles"][f"{p:g}"][channel] <= high
 
 
