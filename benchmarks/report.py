@@ -1,7 +1,12 @@
-"""A table (Markdown) and a plot (SVG) of what was measured."""
+"""A table (Markdown) and a plot (SVG) of what was measured, both of the same figures.
+
+python -m benchmarks.report benchmarks/results/DATE/summary.json    puts them into docs/
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import statistics
 from collections.abc import Sequence
 from html import escape
@@ -25,7 +30,16 @@ COLUMNS = (
     "peer wrote",
     "x faster",
 )
+Summary = dict[str, Any]
 Results = dict[str, dict[str, list[dict[str, Any]]]]
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = "explanation/performance.md"
+FIGURES, PICTURE = "images/benchmark.json", "images/benchmark.svg"
+BEGIN = "<!-- made by benchmarks/report.py of ../images/benchmark.json -->"
+END = "<!-- end of what is made -->"
+SCALE = "Seconds, less is better. Each case has a scale of its own: compare bars of one case only."
+BARS = {"ours": "seconds", "limit": "limit", "peer": "peer"}
+NAMES = {"ours": "cellcutter", "limit": "lower limit", "peer": "version 0.2.12"}
 COLOURS = {"ours": "#1b6ca8", "limit": "#b8c4ce", "peer": "#d9822b"}
 
 
@@ -35,40 +49,59 @@ def median(rounds: Sequence[dict[str, Any]], figure: str) -> float | None:
     return statistics.median(values) if values else None
 
 
-def write_report(folder: Path, chosen: Sequence[Case], results: Results) -> str:
-    """Write ``table.md`` and ``plot.svg``; return the table."""
-    text = table(chosen, results)
+def summary(about: dict[str, Any], chosen: Sequence[Case], results: Results) -> Summary:
+    """Return the figures of one run: all that its table and its picture are made of."""
+    rows = []
+    for case in chosen:
+        found = results[case.name]
+        figures = [
+            median(found["ours"], "seconds"),
+            median(found["ours"], "cpu_seconds"),
+            median(found["ours"], "peak_mb"),
+            megabytes(found["ours"]),
+            median(found["limit"], "seconds"),
+            ratio(found["ours"], found["limit"]),
+            median(found["peer"], "seconds"),
+            median(found["peer"], "peak_mb"),
+            megabytes(found["peer"]),
+            ratio(found["peer"], found["ours"]),
+        ]
+        row = [case.name, case.slide, case.threads, *figures]
+        rows.append(dict(zip(COLUMNS, row, strict=True)))
+    help_cpu = median(results["--help"]["ours"], "cpu_seconds")
+    return {"about": about, "help CPU": help_cpu, "rows": rows}
+
+
+def write_report(folder: Path, found: Summary) -> str:
+    """Write ``summary.json``, and of it ``table.md`` and ``plot.svg``; return the table."""
+    text = table(found)
+    (folder / "summary.json").write_text(as_json(found), encoding="utf-8")
     (folder / "table.md").write_text(text + "\n", encoding="utf-8")
-    (folder / "plot.svg").write_text(plot(chosen, results), encoding="utf-8")
+    (folder / "plot.svg").write_text(plot(found), encoding="utf-8")
     return text
 
 
-def table(chosen: Sequence[Case], results: Results) -> str:
+def as_json(found: Summary) -> str:
+    """Return the figures as text, a line for each case."""
+    rows = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in found["rows"])
+    rest = {"about": found["about"], "help CPU": found["help CPU"]}
+    head = json.dumps(rest, indent=1, ensure_ascii=False)
+    return f'{head[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'
+
+
+def table(found: Summary) -> str:
     """Return a Markdown table, a row for each case."""
     lines = [
         "| " + " | ".join(COLUMNS) + " |",
         "| --- | --- |" + " --: |" * (len(COLUMNS) - 2),
     ]
-    for case in chosen:
-        found = results[case.name]
-        cells = [
-            case.name,
-            case.slide,
-            str(case.threads),
-            number(median(found["ours"], "seconds")),
-            number(median(found["ours"], "cpu_seconds")),
-            number(median(found["ours"], "peak_mb"), 0),
-            number(megabytes(found["ours"]), 0),
-            number(median(found["limit"], "seconds")),
-            number(ratio(found["ours"], found["limit"])),
-            number(median(found["peer"], "seconds")),
-            number(median(found["peer"], "peak_mb"), 0),
-            number(megabytes(found["peer"]), 0),
-            number(ratio(found["peer"], found["ours"])),
+    for row in found["rows"]:
+        cells = [row["case"], row["slide"], str(row["threads"])]
+        cells += [
+            number(row[name], 0 if "MB" in name or "wrote" in name else 2) for name in COLUMNS[3:]
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    help_cpu = median(results["--help"]["ours"], "cpu_seconds")
-    return "\n".join([*lines, "", f"`cut_cells --help`: {number(help_cpu)} s of CPU"])
+    return "\n".join([*lines, "", f"`cut_cells --help`: {number(found['help CPU'])} s of CPU"])
 
 
 def megabytes(rounds: Sequence[dict[str, Any]]) -> float | None:
@@ -89,14 +122,20 @@ def number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def plot(chosen: Sequence[Case], results: Results) -> str:
-    """Return bars of seconds, to a scale of its own for each case, as SVG."""
-    rows, left, width, height = [], 190, 460, 0
-    for case in chosen:
-        seconds = {who: median(results[case.name][who], "seconds") for who in COLOURS}
+def plot(found: Summary) -> str:
+    """Return bars of seconds as SVG, to a scale of its own for each case, which is said."""
+    left, width, height = 190, 440, 26
+    rows = [f'<text x="{left}" y="15" class="small">{SCALE}</text>']
+    for row in found["rows"]:
+        seconds = {who: row[column] for who, column in BARS.items()}
         longest = max((value for value in seconds.values() if value is not None), default=1.0)
-        name = f'text-anchor="end">{escape(case.name)}</text>'
+        name = f'text-anchor="end">{escape(row["case"])}</text>'
         rows.append(f'<text x="{left - 8}" y="{height + 14}" {name}')
+        rows.append(
+            f'<text x="{left - 8}" y="{height + 26}" text-anchor="end" class="scale">'
+            f"longest bar: {longest:.1f} s</text>"
+        )
+        top = height
         for who, value in seconds.items():
             if value is None:
                 continue
@@ -107,14 +146,38 @@ def plot(chosen: Sequence[Case], results: Results) -> str:
                 f'y="{height + 13}" class="small">{value:.2f} s</text>'
             )
             height += 14
-        height += 10
+        height = max(height, top + 26) + 10
     legend = "".join(
-        f'<rect x="{left + i * 90}" y="{height + 6}" width="11" height="11" fill="{colour}"/>'
-        f'<text x="{left + i * 90 + 16}" y="{height + 16}">{who}</text>'
+        f'<rect x="{left + i * 140}" y="{height + 6}" width="11" height="11" fill="{colour}"/>'
+        f'<text x="{left + i * 140 + 16}" y="{height + 16}">{NAMES[who]}</text>'
         for i, (who, colour) in enumerate(COLOURS.items())
     )
+    style = "<style>.small{font-size:10px}.scale{font-size:9px;fill:#666}</style>"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {height + 26}" '
-        'font-family="sans-serif" font-size="12"><style>.small{font-size:10px}</style>'
+        f'font-family="sans-serif" font-size="12">{style}'
         f'<rect width="100%" height="100%" fill="white"/>{"".join(rows)}{legend}</svg>\n'
     )
+
+
+def publish(found: Summary, docs: Path) -> None:
+    """Put figures into the documentation: the file of figures, and of it table and picture."""
+    page = docs / PAGE
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    made = f"{before}{BEGIN}\n\n{table(found)}\n\n{END}{after}"
+    (docs / FIGURES).write_text(as_json(found), encoding="utf-8")
+    page.write_text(made, encoding="utf-8")
+    (docs / PICTURE).write_text(plot(found), encoding="utf-8")
+
+
+def main() -> None:
+    """Put the figures of a run into the documentation; without a run, those that it has."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("summary", type=Path, nargs="?", default=DOCS / FIGURES)
+    given = parser.parse_args()
+    publish(json.loads(given.summary.read_text(encoding="utf-8")), DOCS)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.cases import FULL, QUICK, Case, Paths, cases, make_slides
 from benchmarks.measure import run
-from benchmarks.report import write_report
+from benchmarks.report import summary, write_report
 
 HERE = Path(__file__).parent
 Result = dict[str, list[dict[str, Any]]]
@@ -59,8 +59,10 @@ def main() -> None:
         "cases": {case.name: asdict(case) for case in chosen},
     }
     (folder / "results.json").write_text(json.dumps({"about": about, "results": results}, indent=1))
-    say(write_report(folder, chosen, results))
-    say(f"results: {folder}")
+    say(write_report(folder, summary(about, chosen, results)))
+    say(
+        f"results: {folder}; python -m benchmarks.report {folder}/summary.json puts them into docs/"
+    )
 
 
 def measure(case: Case, paths: Paths, given: argparse.Namespace, result: Result) -> None:

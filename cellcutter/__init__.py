@@ -14,6 +14,7 @@ __all__ = [
     "DestinationError",
     "ImageError",
     "InputError",
+    "PublicationError",
     "SettingsError",
     "TableError",
     "__version__",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         DestinationError,
         ImageError,
         InputError,
+        PublicationError,
         SettingsError,
         TableError,
     )

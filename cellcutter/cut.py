@@ -8,23 +8,33 @@ before it is whole.
 from __future__ import annotations
 
 import os
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cellcutter.cells.table import problems, read_cells
 from cellcutter.documented import takes
 from cellcutter.engine.windows import around, grid
-from cellcutter.errors import CellWarning, SettingsError, TableError, reading
-from cellcutter.inputs import channels_of, open_checked, silent, survey_cells
+from cellcutter.errors import SettingsError
+from cellcutter.inputs import (
+    asked,
+    cells_of,
+    channels_of,
+    check_cells,
+    naming_largest,
+    open_image_of,
+    open_mask,
+    shuffled,
+    silent,
+    sources,
+    survey_cells,
+    window_of,
+)
 from cellcutter.kinds import read_pixels
 from cellcutter.limits import Limits
-from cellcutter.options import CellOptions, Name, Options, TileOptions, complete
-from cellcutter.produce import CutResult, Target, produce
+from cellcutter.options import CellOptions, Name, TileOptions, complete
+from cellcutter.produce import CutResult, claim, produce
 from cellcutter.request import Request
 from cellcutter.types import Progress
 
@@ -49,12 +59,14 @@ def cut_cells(
     Parameters
     ----------
     image : path
-        TIFF, OME-TIFF or OME-Zarr with one or more channels.
+        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
+        of TIFF files of one channel each.
     mask : path or None
         Segmentation mask of the same height and width: integers, 0 for background, else the
         CellID. None, or "-", where `window_size` is given and `mask_cells` is not.
     cells : path or DataFrame
-        Table with the columns CellID, Y_centroid and X_centroid (pixels).
+        Table with the columns CellID, Y_centroid and X_centroid (pixels): CSV, perhaps
+        compressed, or Parquet where pyarrow is installed.
     destination : path
         Store to be made: an array (channels, cells, window, window) of the image's dtype, the
         cells in the order of the table.
@@ -70,46 +82,46 @@ def cut_cells(
     ... )  # doctest: +SKIP
     """
     wanted = complete(CellOptions, options)
-    window, masked = wanted["window_size"], wanted["mask_cells"]
+    masked = wanted["mask_cells"]
     with_masks = masked or wanted["masks"]
     has_mask = mask is not None and os.fspath(mask) != "-"
-    if not has_mask and (window is None or with_masks):
+    if not has_mask and (wanted["window_size"] is None or with_masks):
         flag = "--mask-cells" if masked else "--masks"
         because = f"with {flag}" if with_masks else "without --window-size"
         raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
-    apart = with_masks and wanted["layout"] == "chunks"
-    target = Target.checked(Path(destination), wanted, masks=apart)
     limits = Limits.of(wanted, wanted["cells_per_chunk"])
     report = progress or silent
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
-        segmentation = open_checked(stack, mask) if mask is not None and has_mask else None
+        inputs = [image, mask if has_mask else None, cells, wanted["markers"]]
+        apart = with_masks and wanted["layout"] == "chunks"
+        publication = stack.enter_context(claim(destination, inputs, wanted, has_masks=apart))
+        segmentation = open_mask(stack, mask, wanted) if mask is not None and has_mask else None
+        picture = open_image_of(stack, image, wanted, segmentation)
+        publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
         names, chosen = channels_of(picture, wanted)
-        with reading(cells, "a table of cells", TableError):
-            table = read_cells(cells)
-        present, size = survey_cells(table, picture, segmentation, window, limits, report)
-        message, status = problems(table, picture, segmentation, present)
-        if message and wanted["on_missing"] == "error":
-            raise TableError(message)
-        if message:
-            warnings.warn(message, CellWarning, stacklevel=2)
+        window = window_of(picture, wanted)
+        table = cells_of(cells, picture, wanted)
+        found, size = survey_cells(table, picture, segmentation, window, limits, report)
+        windows = around(table.y, table.x, size)
+        status = check_cells(table, picture, segmentation, found, windows, wanted["on_missing"])
+        present = None if found is None else found.present
         order = shuffled(len(table), wanted["shuffle"])
         if order is not None:
-            table, status, present = table.take(order), status[order], present[order]
+            table, windows, status = table.take(order), windows[order], status[order]
+            present = None if present is None else present[order]
         request = Request(
             picture,
             chosen,
             names,
             "cell",
-            around(table.y, table.x, size),
+            windows,
             table.ids,
             {
-                "image": picture.name,
+                **sources(picture, segmentation),
                 "labels": segmentation.name if segmentation else None,
                 "cells": Path(table.name).name,
             },
-            {name: wanted[name] for name in ("window_size", "mask_cells", "on_missing")}
-            | said(wanted),
+            asked(wanted, "window_size", "mask_cells", "on_missing"),
             wanted,
             limits,
             status,
@@ -120,7 +132,8 @@ def cut_cells(
             cells,
             order,
         )
-        return produce(request, target, report)
+        with naming_largest(found, window):
+            return produce(request, publication, report)
 
 
 @takes(TileOptions)
@@ -137,7 +150,8 @@ def cut_tiles(
     Parameters
     ----------
     image : path
-        TIFF, OME-TIFF or OME-Zarr with one or more channels.
+        TIFF, OME-TIFF, PNG, OME-Zarr (a folder or a zip file), a Zarr array (c, y, x), or a folder
+        of TIFF files of one channel each.
     window_size : int
         Height and width of a tile in pixels.
     destination : path
@@ -155,16 +169,18 @@ def cut_tiles(
     wanted = complete(TileOptions, options)
     size = read_pixels("WINDOW_SIZE", window_size)
     step = wanted["step_size"]
-    target = Target.checked(Path(destination), wanted, masks=False)
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
-        picture = open_checked(stack, image)
+        inputs = [image, wanted["markers"]]
+        publication = stack.enter_context(claim(destination, inputs, wanted))
+        picture = open_image_of(stack, image, wanted)
+        publication.protect(picture.files)
         names, chosen = channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
         ids = np.arange(len(windows))
         order = shuffled(len(windows), wanted["shuffle"])
         if order is not None:
-            windows, ids = windows.take(order), ids[order]
+            windows, ids = windows[order], order
         request = Request(
             picture,
             chosen,
@@ -172,28 +188,10 @@ def cut_tiles(
             "tile",
             windows,
             ids,
-            {"image": picture.name},
-            {"window_size": size, "step_size": step} | said(wanted),
+            sources(picture),
+            {"window_size": size, **asked(wanted, "step_size")},
             wanted,
             limits,
             order=order,
         )
-        return produce(request, target, progress or silent)
-
-
-def said(options: Options) -> dict[str, object]:
-    """Return the options that stores are told of only where they are used."""
-    unused: dict[str, object] = {"layout": "chunks", "shuffle": None, "masks": False}
-    return {n: value for n, value in options.items() if n in unused and value != unused[n]}
-
-
-def shuffled(number: int, seed: int | None) -> NDArray[np.int64] | None:
-    """Return a random order that a seed fixes, or None.
-
-    The order of random numbers from PCG64 itself, which numpy promises to keep, while those of
-    its generators may change (https://numpy.org/neps/nep-0019-rng-policy.html).
-    """
-    if seed is None:
-        return None
-    numbers = np.random.PCG64(seed).random_raw(number)
-    return np.argsort(numbers, kind="stable").astype(np.int64)
+        return produce(request, publication, progress or silent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -14,6 +15,7 @@ _ENDING = """
 Returns
 -------
 CutResult
+    What was written: names, shape, size, and how long it took.
 
 Raises
 ------
@@ -48,12 +50,16 @@ def takes(kind: type[Options]) -> Callable[[F], F]:
                 )
             )
         signature = inspect.signature(function)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        own = [
+            p.replace(annotation=re.sub(r"\bName\b", "str | os.PathLike[str]", p.annotation))
+            for p in signature.parameters.values()
+            if p.kind is not p.VAR_KEYWORD
+        ]
         function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
         lines = inspect.cleandoc(function.__doc__ or "").replace(
-            "**options", "\n".join(entries) + "\n" + _ENDING
+            "**options", "\n".join(entries) + "\n" + _ENDING.rstrip("\n")
         )
-        function.__doc__ = lines
+        function.__doc__ = f"{lines}\n"
         return function
 
     return decorate

@@ -14,6 +14,10 @@ class InputError(CellcutterError):
     """The input or the settings are wrong: names the file, what was found and expected."""
 
 
+class PublicationError(CellcutterError):
+    """Results could not be given their names, nor could that be undone; the next run does it."""
+
+
 class ImageError(InputError):
     """An image or labels cannot be read as (C, Y, X), or a block of it is damaged."""
 

@@ -2,41 +2,126 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from cellcutter.cells.labels import check_labels, survey
+from cellcutter.cells.checks import Status, placement, problems
+from cellcutter.cells.found import Survey
+from cellcutter.cells.labels import survey
 from cellcutter.cells.markers import positions, read_markers
-from cellcutter.cells.table import CellTable
-from cellcutter.engine.windows import around
-from cellcutter.errors import ImageError, TableError, reading
+from cellcutter.cells.mask import check_labels, one_channel
+from cellcutter.cells.table import CellTable, read_cells
+from cellcutter.cells.units import in_pixels, window_pixels
+from cellcutter.engine.windows import Windows, around
+from cellcutter.errors import CellWarning, ImageError, SettingsError, TableError, reading
 from cellcutter.limits import Limits
-from cellcutter.options import Name, Options
-from cellcutter.read.image import Image
-from cellcutter.read.sources import open_image
+from cellcutter.options import CellOptions, Name, Options
+from cellcutter.read import Image, open_image
 from cellcutter.store.layout import numeric
-from cellcutter.types import Bools, Progress
+from cellcutter.types import Ints, Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LISTED = 8  # files, in the log
+_LARGE = 200  # pixels: a window of the largest cell that is larger may be a mistake
+log = logging.getLogger("cellcutter")
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
     """Report no progress."""
 
 
-def open_checked(stack: ExitStack, path: Name) -> Image:
-    """Open an image or a mask whose pixels are numbers, until the stack is closed.
+def open_image_of(
+    stack: ExitStack, path: Name, options: Options, mask: Image | None = None
+) -> Image:
+    """Open the image, until the stack is closed; of several, that of the mask's size.
+
+    Raises
+    ------
+    ImageError
+    """
+    shape = None if mask is None else mask.shape[1:]
+    with reading(path, "an image", ImageError):
+        image = stack.enter_context(open_image(path, options["image_index"], shape))
+    _check_numeric(image)
+    _log_notes(image)
+    return image
+
+
+def open_mask(stack: ExitStack, path: Name, options: CellOptions) -> Image:
+    """Open the segmentation mask, one channel of labels, until the stack is closed.
 
     Raises
     ------
     ImageError
     """
     with reading(path, "an image", ImageError):
-        image = stack.enter_context(open_image(path))
+        index = options["mask_index"]
+        mask = stack.enter_context(open_image(path, index, option="--mask-index"))
+    _check_numeric(mask)
+    channel = one_channel(mask, options["mask_channel"])
+    _log_notes(mask)
+    return channel
+
+
+def _check_numeric(image: Image) -> None:
     if not numeric(image.dtype):
         raise ImageError(
             f"{image.path}: pixels of {image.dtype} found, integers or floats expected"
         )
-    return image
+
+
+def _log_notes(image: Image) -> None:
+    """Hand on what the reader remarks, and which other files it reads."""
+    for note in image.notes:
+        log.info("%s: %s", image.name, note)
+    others = [str(file) for file in _beside(image)]
+    if others:
+        more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+        log.info("%s: pixels are read from %s%s too", image.name, ", ".join(others[:_LISTED]), more)
+
+
+def _beside(image: Image) -> list[Path]:
+    """Return the files that an image is read from, beside the one that was named."""
+    return [file for file in image.files if image.path not in (file, *file.parents)]
+
+
+def sources(image: Image, mask: Image | None = None) -> dict[str, object]:
+    """Return the names of the image's files, and of the mask's, for the attributes."""
+    named: dict[str, object] = {"image": image.name}
+    for key, each in (("image_files", image), ("labels_files", mask)):
+        if each is not None and _beside(each):
+            named[key] = [file.name for file in each.files]
+    return named
+
+
+def asked(options: Options, *names: str) -> dict[str, object]:
+    """Return options as the attributes show them: those named, and which image was chosen."""
+    given: dict[str, object] = dict(options)
+    chosen = ("image_index", "mask_index", "mask_channel", "columns", "centroid_unit")
+    told = {name: given[name] for name in chosen if given.get(name) not in (None, "px")}
+    unused = {"layout": "chunks", "masks": False, "shuffle": None}
+    told |= {n: given[n] for n, not_used in unused.items() if given.get(n, not_used) != not_used}
+    return {name: given[name] for name in names} | told
+
+
+def shuffled(number: int, seed: int | None) -> Ints | None:
+    """Return a random order that a seed fixes, or None.
+
+    The order of random numbers from PCG64 itself, which numpy promises to keep, while those of
+    its generators may change (https://numpy.org/neps/nep-0019-rng-policy.html).
+    """
+    if seed is None:
+        return None
+    numbers = np.random.PCG64(seed).random_raw(number)
+    return np.argsort(numbers, kind="stable").astype(np.int64)
 
 
 def channels_of(image: Image, options: Options) -> tuple[tuple[str, ...] | None, list[int]]:
@@ -45,7 +130,78 @@ def channels_of(image: Image, options: Options) -> tuple[tuple[str, ...] | None,
     if options["markers"] is not None:
         with reading(options["markers"], "a CSV file of markers", TableError):
             names = read_markers(options["markers"], image)
-    return names, positions(options["channels"], image, names)
+    chosen = positions(options["channels"], image, names)
+    image.check_channels(chosen)
+    return names, chosen
+
+
+def cells_of(table: Name | pd.DataFrame, image: Image, options: CellOptions) -> CellTable:
+    """Return the cells of a table, with their centroids in pixels.
+
+    Raises
+    ------
+    TableError
+    SettingsError
+        Centroids are in micrometres, and the image's pixel size is not known.
+    """
+    unit = options["centroid_unit"]
+    columns = cast("dict[str, str] | None", options["columns"])
+    with reading(table, "a table of cells", TableError):
+        cells = in_pixels(read_cells(table, columns), unit, image)
+    if unit != "px" and image.pixel_size is not None:
+        size = image.pixel_size
+        log.info("centroids in %s: pixels have %g x %g %s", unit, size.y, size.x, size.unit)
+    return cells
+
+
+def window_of(image: Image, options: CellOptions) -> int | None:
+    """Return the size of the window in pixels, where it is given.
+
+    Raises
+    ------
+    SettingsError
+        It is given in micrometres, and the image's pixel size is not known.
+    """
+    given = options["window_size"]
+    size = window_pixels(given, image)
+    if isinstance(given, str):
+        log.info("window of %s: %d pixels", given, size)
+    return size
+
+
+def check_cells(
+    cells: CellTable,
+    image: Image,
+    mask: Image | None,
+    found: Survey | None,
+    windows: Windows,
+    on_missing: str,
+) -> Status:
+    """Return what is the matter with each cell.
+
+    Raises
+    ------
+    TableError
+        Cells cannot be cut, or the table as a whole is wrong, and `on_missing` is "error".
+
+    Warns
+    -----
+    CellWarning
+    """
+    message, status = problems(cells, image, mask, found)
+    grave = message is not None
+    messages = [message] if message else []
+    if found is not None and not (grave and on_missing == "error"):
+        place = placement(cells, image, found, windows, status)
+        grave |= place.wrong
+        messages += [place.message] if place.message else []
+        if place.larger:
+            log.info("%d cells are larger than the window", place.larger)
+    for message in messages:
+        if grave and on_missing == "error":
+            raise TableError(message)
+        warnings.warn(message, CellWarning, stacklevel=3)
+    return status
 
 
 def survey_cells(
@@ -55,10 +211,10 @@ def survey_cells(
     window_size: int | None,
     limits: Limits,
     progress: Progress,
-) -> tuple[Bools, int]:
-    """Return which cells the labels hold (all, without labels), and the size of the window."""
+) -> tuple[Survey | None, int]:
+    """Return what the labels say of cells (None without labels), and the size of the window."""
     if labels is None:
-        return np.ones(len(table), bool), window_size or 0
+        return None, window_size or 0
     check_labels(labels, image)
     found = survey(
         labels,
@@ -70,4 +226,24 @@ def survey_cells(
     )
     if not window_size and not found.size:
         raise ImageError(f"{labels.path}: none of the cells of {table.name} found, labels expected")
-    return found.present, window_size or found.size
+    if not window_size and found.size > _LARGE:
+        log.info(
+            "window of %d pixels, as the largest cell: %s; --window-size sets another",
+            found.size,
+            found.largest,
+        )
+    return found, window_size or found.size
+
+
+@contextmanager
+def naming_largest(found: Survey | None, window_size: int | None) -> Iterator[None]:
+    """Add to an error of settings which cell makes the window large, where that may be why."""
+    try:
+        yield
+    except SettingsError as error:
+        if window_size is not None or found is None or found.size <= _LARGE:
+            raise
+        raise SettingsError(
+            f"{error}; the window is as large as the largest cell: {found.largest}; if that is "
+            "a mistake of the mask, set --window-size"
+        ) from error

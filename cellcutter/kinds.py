@@ -18,6 +18,12 @@ from typing import Any, cast
 from cellcutter.errors import SettingsError
 
 _SHOWN = 60  # characters of a value in a message
+CELL_COLUMNS = ("CellID", "Y_centroid", "X_centroid")
+"""What a table of cells must have, by these names or others that stand for them."""
+
+
+class UnfitError(ValueError):
+    """A value that is nearly right; the message says what is expected instead."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,35 @@ def _whole(value: Any) -> int:
     if not 0 < number < 10**15:
         raise ValueError(value)
     return number
+
+
+def _length(value: Any) -> int | str:
+    """Return pixels, or a length in micrometres as such: "20um"."""
+    if not (isinstance(value, str) and re.match(r"\s*[0-9.]+\s*[^0-9.\s]", value)):
+        return _whole(value)
+    found = re.fullmatch(
+        r"\s*([0-9]{1,9}(?:\.[0-9]{0,9})?)\s*(?:um|\N{MICRO SIGN}m|\N{GREEK SMALL LETTER MU}m)\s*",
+        value,
+    )
+    if not found or not float(found[1]):
+        raise UnfitError("a whole number of pixels, or micrometres such as 20um,")
+    return f"{float(found[1]):g}um"
+
+
+def _columns(value: Any) -> dict[str, str] | None:
+    """Return what columns are called; a text has pairs between commas."""
+    if isinstance(value, str):
+        pairs = [word.partition("=")[::2] for word in value.split(",") if word.strip()]
+    else:
+        pairs = list(value.items() if isinstance(value, Mapping) else dict(value).items())
+    found: dict[str, str] = {}
+    for meant, column in pairs:
+        if not isinstance(meant, str) or not isinstance(column, str):
+            raise TypeError(value)
+        if meant.strip() not in CELL_COLUMNS or not column.strip() or meant.strip() in found:
+            raise ValueError(value)
+        found[meant.strip()] = column.strip()
+    return found or None
 
 
 def _size(value: Any) -> float:
@@ -134,6 +169,13 @@ def choice(*words: str) -> Kind:
 
 WHOLE = Kind("int", "a whole number above 0", _whole, "N")
 PIXELS = Kind("int", "a whole number above 0", _whole, "PX")
+LENGTH = Kind("int or str", "a whole number above 0", _length, "PX")
+COLUMNS = Kind(
+    "mapping or str",
+    f"names of columns such as {CELL_COLUMNS[0]}=Object,{CELL_COLUMNS[1]}=y",
+    _columns,
+    "NAMES",
+)
 SIZE = Kind("float", "a number above 0", _size, "MB")
 SWITCH = Kind("bool", "true or false", _truth)
 SEED = Kind("int or bool", "a whole number of 0 or more", _seed, "SEED", bare="0")
@@ -185,9 +227,8 @@ def read(option: Option, value: object, where: str) -> object:
     try:
         return option.kind.read(value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise SettingsError(
-            f"{where}: {shown(value)} found, {option.kind.expected} expected"
-        ) from error
+        expected = str(error) if isinstance(error, UnfitError) else option.kind.expected
+        raise SettingsError(f"{where}: {shown(value)} found, {expected} expected") from error
 
 
 def shown(value: object) -> str:
@@ -210,3 +251,16 @@ def read_pixels(where: str, value: object) -> int:
     if size is None:
         raise SettingsError(f"{where}: nothing found, {PIXELS.expected} expected")
     return cast(int, size)
+
+
+def read_path(where: str, value: object) -> str:
+    """Return a path as text.
+
+    Raises
+    ------
+    SettingsError
+    """
+    path = read(Option(PATH, "", ""), value, where)
+    if path is None:
+        raise SettingsError(f"{where}: nothing found, {PATH.expected} expected")
+    return cast(str, path)

@@ -16,7 +16,7 @@ _CONTROL = Path("/sys/fs/cgroup")
 
 def available_cpus() -> int:
     """Return the CPUs this process may use: its affinity, and the quotas of its control groups."""
-    cpus = len(os.sched_getaffinity(0))
+    cpus = _affinity()
     for group in _groups("cpu"):
         quota = _numbers(group / "cpu.max") or [
             *_numbers(group / "cpu.cfs_quota_us"),
@@ -28,16 +28,22 @@ def available_cpus() -> int:
 
 
 def available_memory() -> int:
-    """Return the bytes of memory this process may still take without swapping.
+    """Return the bytes of memory this process may still take without swapping."""
+    import psutil
 
-    From ``MemAvailable`` of /proc/meminfo (proc(5)) and the limits of the control groups.
-    """
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    memory = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    memory = int(psutil.virtual_memory().available)
     for group in _groups("memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
             memory = min([memory, *_numbers(group / name)])
     return memory
+
+
+def _affinity() -> int:
+    """Return the CPUs that this process may run on; all, where a system has no such thing."""
+    import psutil
+
+    process = psutil.Process()
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else os.cpu_count() or 1
 
 
 def _groups(controller: str) -> Iterator[Path]:

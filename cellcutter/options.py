@@ -12,7 +12,20 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, TypedDict, TypeVar, cast, get_args, get_type_hints
 
 from cellcutter.errors import SettingsError
-from cellcutter.kinds import CHANNELS, CSV, PIXELS, SEED, SIZE, SWITCH, WHOLE, Option, choice, read
+from cellcutter.kinds import (
+    CHANNELS,
+    COLUMNS,
+    CSV,
+    LENGTH,
+    PIXELS,
+    SEED,
+    SIZE,
+    SWITCH,
+    WHOLE,
+    Option,
+    choice,
+    read,
+)
 
 Name = str | os.PathLike[str]
 AnyOptions = TypeVar("AnyOptions", bound="Options")
@@ -32,6 +45,15 @@ class Options(TypedDict, total=False):
             CHANNELS,
             "channels to cut, in this order: numbers from 1, or marker names; on the command line "
             "separated by commas anywhere, or by spaces at the end (default: all)",
+            CUT,
+        ),
+    ]
+    image_index: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            "which image of IMAGE, from 1, where the file has several (default: that of the "
+            "mask's size, or the largest)",
             CUT,
         ),
     ]
@@ -102,7 +124,8 @@ class Options(TypedDict, total=False):
         bool,
         Option(
             SWITCH,
-            "replace an existing DESTINATION, once the new one is whole",
+            "replace an existing DESTINATION, its masks and the file of --save-metadata, once the "
+            "new ones are whole",
             STORED,
             default=False,
             flags=("-f", "--force"),
@@ -110,7 +133,11 @@ class Options(TypedDict, total=False):
     ]
     save_metadata: Annotated[
         Name | None,
-        Option(CSV, "write the windows to this file too, a row for each", STORED),
+        Option(
+            CSV,
+            "write the windows to this file too, a row for each; /dev/stdout prints them",
+            STORED,
+        ),
     ]
     p: Annotated[
         int | None,
@@ -136,12 +163,31 @@ class CellOptions(Options, total=False):
     """Options of ``cut_cells``."""
 
     window_size: Annotated[
-        int | None,
+        int | str | None,
         Option(
-            PIXELS,
-            "height and width of a thumbnail in pixels (default: those of the largest cell of "
-            "the table)",
+            LENGTH,
+            "height and width of a thumbnail in pixels, or in micrometres such as 20um, rounded up "
+            "to pixels (default: those of the largest cell of the table)",
             CUT,
+        ),
+    ]
+    columns: Annotated[
+        Mapping[str, str] | str | None,
+        Option(
+            COLUMNS,
+            "what columns of CELL_DATA are called where they have other names, such as "
+            "CellID=Object,Y_centroid=centroid-0,X_centroid=centroid-1",
+            CUT,
+        ),
+    ]
+    centroid_unit: Annotated[
+        Literal["px", "um"],
+        Option(
+            choice("px", "um"),
+            "unit of the centroids: pixels, or micrometres, which the image's pixel size turns "
+            "into pixels (default: px)",
+            CUT,
+            default="px",
         ),
     ]
     mask_cells: Annotated[
@@ -153,6 +199,24 @@ class CellOptions(Options, total=False):
             "in the store",
             CUT,
             default=False,
+        ),
+    ]
+    mask_channel: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            "which channel of SEGMENTATION_MASK has the labels, from 1; needed where it has "
+            "several, such as whole cells and nuclei",
+            CUT,
+        ),
+    ]
+    mask_index: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            "which image of SEGMENTATION_MASK, from 1, where the file has several (default: the "
+            "largest)",
+            CUT,
         ),
     ]
     masks: Annotated[
@@ -168,8 +232,9 @@ class CellOptions(Options, total=False):
         Literal["error", "warn"],
         Option(
             choice("error", "warn"),
-            "what to do with cells that the mask lacks, repeated CellIDs, and centroids that are "
-            "missing or outside the image; with warn they keep their place (default: error)",
+            "what to do with cells that the mask lacks, repeated CellIDs, centroids that are "
+            "missing or outside the image, and a table most of whose windows lie beside their "
+            "cells; with warn they keep their place (default: error)",
             CUT,
             default="error",
         ),

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cellcutter.cells.columns import TableColumns
+from cellcutter.cells.all_columns import TableColumns
 from cellcutter.request import Array, Request
 from cellcutter.store.anndata import CellsStore
 from cellcutter.store.layout import CellsLayout, Layout
@@ -197,8 +197,11 @@ def _statistics(request: Request, layout: Layout) -> Statistics | None:
 def _given(table: TableColumns, request: Request) -> Iterator[tuple[str, Column]]:
     """Yield the columns of the given table; of those that have names of ours, ours count."""
     own = {name for name, _ in request.columns()}
+    called: dict[str, object] = dict(request.options)
+    renamed = called.get("columns") or {}
+    key = renamed.get("CellID", "CellID") if isinstance(renamed, dict) else "CellID"
     for name in table.names:
-        if name.strip() != "CellID":
+        if name.strip() != key:
             shown = f"{name} (table)" if name in own else name
             yield shown, table.read(name, request.order)
 

@@ -6,10 +6,12 @@ What both commands share.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +20,16 @@ import numpy as np
 from cellcutter.engine.assemble import Cutting
 from cellcutter.engine.plan import Plan, make_plan
 from cellcutter.limits import MB
-from cellcutter.options import Options
+from cellcutter.options import Name, Options
 from cellcutter.outputs import Outputs
 from cellcutter.request import Request
-from cellcutter.store import publish
 from cellcutter.store.layout import Layout
+from cellcutter.store.names import Names
+from cellcutter.store.publish import Publication, claimed
 from cellcutter.types import Progress
 
 log = logging.getLogger("cellcutter")
+_STORES = ("masks", "store")  # as they are called while they are made
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,18 @@ class CutResult:
     masks : Path or None
         The store of the masks, where they have one of their own.
     shape : tuple of int
-        (channels, cells or tiles, window size, window size); with the layout `cells`, the cells
+        Channels, cells or tiles, window size, window size; with the layout `cells`, the cells
         come first.
     chunks : tuple of int
         Shape of a chunk, or of a shard.
     dtype : numpy.dtype
+        Type of a pixel, that of the image.
     nbytes : int
         Bytes of all chunks on disk.
     memory : int
         Bytes that were planned for pixels.
     seconds : float
+        How long it took.
     """
 
     destination: Path
@@ -61,63 +67,36 @@ class CutResult:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Target:
-    """The names under which results appear.
+def claim(
+    destination: Name, inputs: Iterable[object], options: Options, *, has_masks: bool = False
+) -> AbstractContextManager[Publication]:
+    """Claim the names of the results before anything is read.
 
     Parameters
     ----------
-    destination : Path
-    masks : Path, optional
-    metadata : Path, optional
+    destination : path
+    inputs : iterable
+        What the run reads: paths; what is none is left out.
+    options : Options
+    has_masks : bool
+        Masks are stored as well.
+
+    Raises
+    ------
+    DestinationError
+        A name cannot be given.
     """
-
-    destination: Path
-    masks: Path | None = None
-    metadata: Path | None = None
-
-    @property
-    def stores(self) -> list[Path]:
-        """The names of the stores: the masks', if they are wanted, and the thumbnails'."""
-        return [*filter(None, [self.masks]), self.destination]
-
-    @property
-    def names(self) -> list[Path]:
-        """All names, in the order in which they appear: the destination says that all is there."""
-        return [*filter(None, [self.metadata]), *self.stores]
-
-    @classmethod
-    def checked(cls, destination: Path, options: Options, *, masks: bool) -> Target:
-        """Make sure that results may get these names.
-
-        Raises
-        ------
-        DestinationError
-        """
-        metadata = options["save_metadata"]
-        target = cls(
-            destination,
-            destination.with_name(mask_name(destination.name)) if masks else None,
-            None if metadata is None else Path(metadata),
-        )
-        publish.check_destination(destination, force=options["force"])
-        if target.masks:
-            publish.check_destination(target.masks, force=options["force"])
-        if target.metadata:
-            publish.check_file(target.metadata)
-        return target
+    metadata = options["save_metadata"]
+    names = Names(
+        Path(destination),
+        has_masks,
+        None if metadata is None else Path(metadata),
+        options["force"],
+    )
+    return claimed(names, [Path(each) for each in inputs if isinstance(each, str | os.PathLike)])
 
 
-def mask_name(name: str) -> str:
-    """Return the name of the masks' store: ``out.zarr.zip`` has ``out_mask.zarr.zip``."""
-    for ending in (".zarr.zip", ".zarr", ".zip"):
-        if name.endswith(ending) and name != ending:
-            return f"{name.removesuffix(ending)}_mask{ending}"
-    path = Path(name)
-    return f"{path.stem}_mask{path.suffix}"
-
-
-def produce(request: Request, target: Target, progress: Progress) -> CutResult:
+def produce(request: Request, publication: Publication, progress: Progress) -> CutResult:
     """Cut, and publish the result.
 
     Raises
@@ -135,14 +114,14 @@ def produce(request: Request, target: Target, progress: Progress) -> CutResult:
     layout = arrays[-1].layout
     _log_plan(request, layout, plans[-1], memory)
     with ExitStack() as stack:
-        stages = {name: stack.enter_context(publish.staging(name)) for name in target.names}
-        folders = [stages[name].folder for name in target.stores]
+        made_in = _STORES if publication.names.has_masks else _STORES[1:]
+        folders = [publication.folder / name for name in made_in]
         zipped = request.options["z"]
-        places = [(f / "store", f / "archive" if zipped else None) for f in folders]
-        outputs = stack.enter_context(Outputs(request, arrays, places, folders[-1]))
+        places = [(f, f.with_name(f"{f.name}.zip") if zipped else None) for f in folders]
+        outputs = stack.enter_context(Outputs(request, arrays, places, publication.folder))
         sinks = outputs.sinks()
         cuttings = [
-            Cutting(plan, array.job, array.inputs, sink, stages[target.destination].folder)
+            Cutting(plan, array.job, sink, publication.folder)
             for plan, array, sink in zip(plans, arrays, sinks, strict=True)
         ]
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
@@ -151,24 +130,23 @@ def produce(request: Request, target: Target, progress: Progress) -> CutResult:
 
         def write_tables() -> None:
             outputs.write_tables()
-            if target.metadata:
-                with stages[target.metadata].new.open("w", encoding="utf-8", newline="") as file:
+            if publication.names.metadata:
+                with publication.metadata.open("w", encoding="utf-8", newline="") as file:
                     file.writelines(request.metadata())
 
         # tables are written while threads decode and encode
         tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
         cuttings[-1].run(counter.add)
         tables.result()
-        for name, made in zip(target.stores, outputs.finish(), strict=True):
-            made.rename(stages[name].new)
-        for name in target.names:
-            stages[name].publish()
+        *masks_made, made = outputs.finish()
+        publication.publish(made, *masks_made)
     seconds = time.monotonic() - request.started
     nbytes = outputs.nbytes
-    log.info("wrote %s: %.1f MB in %.1f s", target.destination, nbytes / MB, seconds)
+    names = publication.names
+    log.info("wrote %s: %.1f MB in %.1f s", names.destination, nbytes / MB, seconds)
     return CutResult(
-        target.destination,
-        target.masks,
+        names.destination,
+        names.masks if names.has_masks else None,
         layout.stored_shape,
         layout.stored_chunks,
         layout.dtype,
@@ -202,8 +180,6 @@ def _log_plan(request: Request, layout: Layout, plan: Plan, memory: int) -> None
         image.dtype,
         len(request.channels),
     )
-    for note in image.notes:
-        log.info("%s: %s", image.name, note)
     log.info(
         "%d %ss, window %d x %d pixels; %d chunk%s of %d",
         len(request.windows),

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.engine.assemble import Channel, Inputs
-from cellcutter.engine.plan import Job, Source
+from cellcutter.engine.job import Channel, Job
 from cellcutter.engine.windows import Windows, overhangs
 from cellcutter.limits import Limits
 from cellcutter.options import Options
@@ -21,7 +20,7 @@ from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
 from cellcutter.store.codec import BLOCK_NBYTES, CELL_CODECS, CODECS
 from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, check_layout
 from cellcutter.store.shards import shard_encoder_nbytes, shard_masks_nbytes
-from cellcutter.types import Bools, Column, Ints, Name
+from cellcutter.types import Bools, Column, Ints, Name, Pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,13 +34,11 @@ class Array:
     ----------
     axes : tuple of str
     layout : Layout
-    inputs : Inputs
     job : Job
     """
 
     axes: tuple[str, ...]
     layout: Layout
-    inputs: Inputs
     job: Job
 
 
@@ -67,7 +64,7 @@ class Request:
         What was asked for, as far as it changes the result.
     options : Options
     limits : Limits
-    status : str array of shape (n,), optional
+    status : array of shape (n,), optional
         Why each cell could not be cut as it should be, or ``ok``.
     digest : str, optional
         SHA-256 of the CellIDs.
@@ -89,11 +86,11 @@ class Request:
     kind: str
     windows: Windows
     ids: Ints
-    sources: Mapping[str, str | None]
+    sources: Mapping[str, object]
     asked: Mapping[str, object]
     options: Options
     limits: Limits
-    status: NDArray[np.str_] | None = None
+    status: NDArray[np.object_] | None = None
     digest: str | None = None
     mask: Image | None = None
     present: Bools | None = None
@@ -128,71 +125,65 @@ class Request:
         block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
         kind = CellsLayout if self.cells_first else Layout
         layout = check_layout(kind(shape, per_chunk, self.image.dtype, block_nbytes))
-        axes, inputs = (self.kind, "y", "x"), self._inputs()
+        axes = (self.kind, "y", "x")
         if self.mask is None:
-            return [Array(("channel", *axes), layout, inputs, self._job(inputs, layout))]
+            return [Array(("channel", *axes), layout, self._job(layout, self._channels()))]
         mask_layout = kind(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
-        only = self.ids.astype(self.mask.dtype)
-        mask_inputs = Inputs(self.mask, [Channel(0, 0)], only)
-        mask_job = self._job(mask_inputs, mask_layout, select=self.present)
-        job = self._job(inputs, layout, masks=mask_layout)
-        return [
-            Array(axes, mask_layout, mask_inputs, mask_job),
-            Array(("channel", *axes), layout, inputs, job),
-        ]
+        masks = self._job(
+            mask_layout,
+            (Channel(0, 0),),
+            image=self.mask,
+            only=self.ids.astype(self.mask.dtype),
+            select=self.present,
+        )
+        mask_nbytes = (
+            shard_masks_nbytes(mask_layout)
+            if isinstance(mask_layout, CellsLayout)
+            else masks_nbytes(mask_layout.division, layout.dtype.itemsize)
+        )
+        job = self._job(layout, self._channels(), mask_nbytes=mask_nbytes)
+        return [Array(axes, mask_layout, masks), Array(("channel", *axes), layout, job)]
 
-    def _inputs(self) -> Inputs:
-        """Return where the thumbnails come from."""
+    def _channels(self) -> tuple[Channel, ...]:
+        """Return where the channels of the thumbnails come from."""
         place = {
             channel: Channel(plane, position)
             for plane, channels in enumerate(self.image.planes)
             for position, channel in enumerate(channels)
         }
-        return Inputs(self.image, [place[channel] for channel in self.channels])
+        return tuple(place[channel] for channel in self.channels)
 
     def _job(
         self,
-        inputs: Inputs,
         layout: Layout,
+        channels: tuple[Channel, ...],
         *,
+        image: Image | None = None,
+        only: Pixels | None = None,
         select: Bools | None = None,
-        masks: Layout | None = None,
+        mask_nbytes: int = 0,
     ) -> Job:
         """Return what a plan is made for."""
-        image = inputs.image
-        source = Source(
-            image.shape[1:],
-            image.block_shape,
-            image.dtype.itemsize,
-            tuple(map(len, image.planes)),
-            image.block_nbytes,
-        )
+        cells_first = isinstance(layout, CellsLayout)
+        if isinstance(layout, CellsLayout):
+            unit, encoder = len(channels), shard_encoder_nbytes(layout)
+        else:
+            unit, encoder = layout.division.unit, encoder_nbytes(layout.division)
         return Job(
             self.windows,
-            source,
-            tuple(channel.plane for channel in inputs.channels),
+            image or self.image,
+            channels,
             layout.per_chunk,
-            layout.dtype.itemsize,
-            layout.division.unit if not self.cells_first else len(inputs.channels),
-            self._encoder_nbytes(layout),
+            unit,
+            encoder,
             self.limits.threads,
             self.limits.memory,
+            self.limits.asked,
+            only,
             select,
-            0 if masks is None else self._masks_nbytes(masks, layout.dtype.itemsize),
-            self.cells_first,
+            mask_nbytes,
+            cells_first,
         )
-
-    @staticmethod
-    def _encoder_nbytes(layout: Layout) -> int:
-        if isinstance(layout, CellsLayout):
-            return shard_encoder_nbytes(layout)
-        return encoder_nbytes(layout.division)
-
-    @staticmethod
-    def _masks_nbytes(masks: Layout, itemsize: int) -> int:
-        if isinstance(masks, CellsLayout):
-            return shard_masks_nbytes(masks)
-        return masks_nbytes(masks.division, itemsize)
 
     def table(self) -> Iterator[str]:
         """Return the table inside the store: the windows, and for cells what became of them."""
@@ -206,7 +197,7 @@ class Request:
         for name, values in self._columns().items():
             yield name, Column(values)
         if self.status is not None:
-            words, codes = np.unique(self.status, return_inverse=True)
+            words, codes = np.unique(self.status.astype(str), return_inverse=True)
             yield "Status", Column(codes.astype(np.int8), None, words.tolist())
 
     def metadata(self) -> Iterator[str]:
@@ -231,7 +222,7 @@ class Request:
     ) -> dict[str, object]:
         """Return what a store says of itself."""
         place = {"group": "obs"} if self.cells_first else {"file": self.table_name}
-        table = {**place, "rows": len(self.windows)}
+        table: dict[str, object] = {**place, "rows": len(self.windows)}
         if self.digest:
             table["cell_ids_sha256"] = self.digest
         return describe.attributes(

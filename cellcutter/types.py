@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Indices = NDArray[np.signedinteger]
+"""Numbers of windows, or pixels: 32 bits wide where that is enough, since there are many."""
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Pixels = NDArray[np.generic]

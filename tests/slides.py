@@ -135,6 +135,18 @@ def largest_cell(labels: np.ndarray, ids: np.ndarray) -> int:
     return int(max((bottom - top).max(), (right - left).max()))
 
 
+def statuses(labels: np.ndarray, table: pd.DataFrame, size: int) -> list[str]:
+    """What cells.csv says of cells that the mask has and whose centroids lie in the image."""
+    masks = oracle(labels[None], cell_windows(table, size), size)[0]
+    found = []
+    for cell, window in zip(table["CellID"], masks, strict=True):
+        rows, columns = np.nonzero(labels == cell)
+        larger = max(np.ptp(rows), np.ptp(columns)) >= size
+        placed = "larger than window" if larger else "ok"
+        found.append(placed if (window == cell).any() else "cell not in window")
+    return found
+
+
 def oracle(image: np.ndarray, windows: list[tuple[int, int]], size: int) -> np.ndarray:
     """Pad the whole image, slice one window after the other: shape (C, n, size, size)."""
     pad = 2 * size

@@ -1,222 +1,95 @@
-"""All columns of a cell table with their types, in bounded memory.
-
-The table is read once, some rows at a time, into a scratch file, and given out column by column; a
-column that begins as numbers and goes on as text is read once more. Held are a column of numbers,
-and the texts that differ.
-"""
+"""Which columns of a table are the CellIDs and the centroids, also in tables of other tools."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Mapping, Sequence
 
-import numpy as np
+from cellcutter.cells.text import check_separator
+from cellcutter.errors import TableError
+from cellcutter.kinds import CELL_COLUMNS
 
-from cellcutter.errors import TableError, reading
-from cellcutter.types import Bools, Column, Ints, Name, Pixels
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_VALUES = 1 << 20  # of a table that are in memory at one time
-
-
-@dataclass
-class _Part:
-    """Some rows of a column in the scratch file: values, and behind them what is missing.
-
-    Where all of them are missing, nothing is in the file.
-    """
-
-    kind: str
-    offset: int
-    rows: int
-    dtype: np.dtype[np.generic]
-    has_missing: bool
+CELL_ID, Y, X = CELL_COLUMNS
+_SHOWN = 6  # columns of a table in a message
+# Names that other tools give, without case, spaces and signs. A wrong guess is only a suggestion.
+_KNOWN = {
+    CELL_ID: "cellid object objectnumber objectid label cell id cellindex instanceid entityid",
+    Y: "ycentroid centroid0 centroidy centroidypx centroidyum centery ycenter y ypos yposition "
+    "locationcentery areashapecentery",
+    X: "xcentroid centroid1 centroidx centroidxpx centroidxum centerx xcenter x xpos xposition "
+    "locationcenterx areashapecenterx",
+}
 
 
-@dataclass
-class _Spool:
-    """A column in the scratch file."""
-
-    kinds: set[str] = field(default_factory=set)
-    parts: list[_Part] = field(default_factory=list)
-    texts: dict[str, int] = field(default_factory=dict)
-
-
-class TableColumns:
-    """The columns of a table; a context manager.
+def places(
+    name: str, header: Sequence[object], columns: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """Return where in a table the CellIDs and the centroids are.
 
     Parameters
     ----------
-    table : path or DataFrame
-    rows : int
-        How many rows are expected.
-    folder : Path
-        Where a scratch file may lie.
+    name : str
+        Of the table, for messages.
+    header : sequence of str
+        The names of all columns.
+    columns : mapping of str to str, optional
+        What the columns CellID, Y_centroid and X_centroid are called here, where not so.
+
+    Returns
+    -------
+    dict
+        The position, from 0, of each of the three.
 
     Raises
     ------
     TableError
-        The table cannot be read, or has changed since it was read first.
+        Columns are missing, or there twice.
     """
-
-    def __init__(self, table: Name | pd.DataFrame, rows: int, folder: Path) -> None:
-        self._table = table
-        self._rows = rows
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self._spools: dict[str, _Spool] = {}
-        try:
-            self._read()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self) -> TableColumns:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return list(self._spools)
-
-    def read(self, name: str, order: Ints | None = None) -> Column:
-        """Return a column.
-
-        Parameters
-        ----------
-        name : str
-        order : int64 array of shape (n,), optional
-            The rows in the order wanted.
-        """
-        spool = self._spools[name]
-        kinds = spool.kinds - {"empty"}
-        if len(kinds) > 1 and kinds != {"int", "float"}:
-            spool = self._spools[name] = self._again(name)
-            kinds = {"text"}
-        values, missing = self._load(spool, kinds)
-        if order is not None:
-            values = values[order]
-            missing = None if missing is None else missing[order]
-        if kinds == {"text"}:
-            return _text_column(values, list(spool.texts))
-        return Column(values, None if values.dtype.kind == "f" else missing)
-
-    def _read(self) -> None:
-        """Read the table into the scratch file."""
-        for frame in self._frames():
-            for position, name in enumerate(frame.columns):
-                series = frame.iloc[:, position]
-                self._append(self._spools.setdefault(str(name), _Spool()), series)
-        found = {sum(part.rows for part in spool.parts) for spool in self._spools.values()}
-        if found != {self._rows}:
-            raise TableError(
-                f"{self._table}: {max(found, default=0)} rows found, {self._rows} expected"
-            )
-
-    def _frames(self, only: str | None = None) -> Iterator[pd.DataFrame]:
-        """Yield some rows of the table after the others, or of one of its columns as texts."""
-        import pandas as pd
-
-        if isinstance(self._table, pd.DataFrame):
-            yield self._table
-            return
-        with reading(self._table, "a table of cells", TableError):
-            columns = pd.read_csv(self._table, nrows=0).columns
-            rows = max(1, _VALUES // max(1, len(columns)))
-            with pd.read_csv(
-                self._table,
-                chunksize=rows,
-                dtype_backend="numpy_nullable",
-                usecols=None if only is None else [only],
-                dtype=None if only is None else "string",
-                low_memory=False,
-            ) as frames:
-                yield from frames
-
-    def _again(self, name: str) -> _Spool:
-        spool = _Spool()
-        for frame in self._frames(name):
-            self._append(spool, frame[name])
-        return spool
-
-    def _append(self, spool: _Spool, series: pd.Series[Any]) -> None:
-        kind, values, missing = _plain(series, spool.texts)
-        spool.kinds.add(kind)
-        offset = self._file.seek(0, 2)
-        if kind != "empty":
-            self._file.write(np.ascontiguousarray(values).data)
-            if missing is not None:
-                self._file.write(np.ascontiguousarray(missing).data)
-        spool.parts.append(_Part(kind, offset, len(values), values.dtype, missing is not None))
-
-    def _load(self, spool: _Spool, kinds: set[str]) -> tuple[Pixels, Bools | None]:
-        """Return the values of a column, and which are missing; missing floats are NaN."""
-        used = [part.dtype for part in spool.parts if part.kind != "empty"]
-        dtype = np.result_type(*used) if kinds and kinds != {"int", "float"} else np.dtype("f8")
-        values = np.full(self._rows, -1 if kinds == {"text"} else 0, dtype)
-        missing = np.zeros(self._rows, bool)
-        row = 0
-        for part in spool.parts:
-            rows = slice(row, row + part.rows)
-            row += part.rows
-            if part.kind == "empty":
-                missing[rows] = True
-                continue
-            values[rows] = self._piece(part.offset, part.rows, part.dtype)
-            if part.has_missing:
-                end = part.offset + part.rows * part.dtype.itemsize
-                missing[rows] = self._piece(end, part.rows, np.dtype(bool))
-        if dtype.kind == "f":
-            values[missing] = np.nan
-        return values, missing if missing.any() else None
-
-    def _piece(self, offset: int, rows: int, dtype: np.dtype[np.generic]) -> Pixels:
-        self._file.seek(offset)
-        return np.frombuffer(self._file.read(rows * dtype.itemsize), dtype)
-
-
-def _plain(series: pd.Series[Any], texts: dict[str, int]) -> tuple[str, Pixels, Pixels | None]:
-    """Return the kind of a series, its values, and which are missing.
-
-    Texts become numbers, -1 where missing; new ones are added to `texts`.
-    """
-    import pandas as pd
-
-    absent = series.isna().to_numpy(bool)
-    missing = absent if absent.any() else None
-    dtype: Any = series.dtype
-    kind = {"i": "int", "u": "int", "f": "float", "b": "bool"}.get(getattr(dtype, "kind", "O"))
-    if kind and not isinstance(dtype, pd.CategoricalDtype):
-        numpy_dtype = np.dtype(getattr(dtype, "numpy_dtype", dtype))
-        values = (
-            series.to_numpy(numpy_dtype, na_value=0)
-            if missing is not None
-            else (series.to_numpy(numpy_dtype))
+    names = [str(column) for column in header]
+    called = {column: (columns or {}).get(column, column) for column in CELL_COLUMNS}
+    for column in called.values():
+        if (count := names.count(column)) > 1:
+            raise TableError(f"{name}: {count} columns {column} found, one expected")
+    missing = {meant: column for meant, column in called.items() if column not in names}
+    if missing:
+        check_separator(name, names)
+        found = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        raise TableError(
+            f"{name}: columns {found or '(none)'} found, {_listed(list(missing.values()))} "
+            f"expected too{_suggestion(names, missing, columns or {})}"
         )
-        if kind == "float" and missing is not None:
-            values = values.copy()
-            values[absent] = np.nan
-            missing = None
-        return "empty" if absent.all() else kind, values, missing
-    codes, found = pd.factorize(series.astype(object), sort=False)
-    numbers = np.array([texts.setdefault(str(text), len(texts)) for text in found], np.int32)
-    values = np.where(codes < 0, np.int32(-1), np.append(numbers, np.int32(-1))[codes])
-    return "empty" if absent.all() else "text", values.astype(np.int32), None
+    return {meant: names.index(column) for meant, column in called.items()}
 
 
-def _text_column(codes: Pixels, texts: list[str]) -> Column:
-    """Return texts as categories, or as they are where all differ, as AnnData stores them."""
-    if len(texts) == len(codes) and not (codes == -1).any():
-        return Column(np.array(texts, object)[codes])
-    categories = sorted(texts)
-    number = {text: i for i, text in enumerate(categories)}
-    ranks = np.array([*(number[text] for text in texts), -1])
-    small = np.min_scalar_type(-max(1, len(texts)))
-    return Column(ranks[codes].astype(small), None, categories)
+def _suggestion(
+    names: Sequence[str], missing: Mapping[str, str], columns: Mapping[str, str]
+) -> str:
+    """Return how to tell which columns are meant, where some look like it."""
+    near = {}
+    for meant in missing:
+        for known in _KNOWN[meant].split():
+            if match := [name for name in names if _plain(name) == known]:
+                near[meant] = match[0]
+                break
+    if not near:
+        return "; name the columns that are meant with --columns"
+    option = ",".join(f"{meant}={column}" for meant, column in {**columns, **near}.items())
+    if re.search(r"[^\w=,.-]", option, re.ASCII):
+        option = f'"{option}"'
+    micrometres = any(_plain(column).endswith("um") for column in near.values())
+    xenium = near.get(Y) == "y_centroid" and near.get(CELL_ID, "cell_id") == "cell_id"
+    if micrometres:
+        return f"; perhaps with --columns {option} --centroid-unit um"
+    if xenium:
+        return f"; perhaps with --columns {option}, and --centroid-unit um if this is from Xenium"
+    return f"; perhaps with --columns {option}"
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, spaces and signs."""
+    small = name.casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
+    return re.sub(r"[^a-z0-9]", "", small)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cellcutter.cells.text import check_separator, opened
 from cellcutter.errors import SettingsError, TableError
 from cellcutter.read.image import Image
 
@@ -17,40 +19,125 @@ class ChannelWarning(UserWarning):
 
 
 def read_markers(path: str | os.PathLike[str], image: Image) -> tuple[str, ...]:
-    """Read the marker names of an image's channels from a CSV file as MCMICRO has it.
+    """Read the marker names of an image's channels from a CSV file.
 
     Parameters
     ----------
     path : path
-        With a column marker_name; in the order of the channels, or of a column channel_number
-        (from 1) where the file has one.
+        As MCMICRO has it, with a column marker_name: in the order of a column channel_number,
+        whatever number it begins with, or else of the rows. Or one name a line, without a header;
+        or steinbock's panel, with the columns channel and name, and perhaps keep.
     image : Image
 
     Raises
     ------
     TableError
-        The file cannot be read, or names more or fewer channels than the image has.
+        The file cannot be read, names more or fewer channels than the image has, or does not say
+        which name is which channel's.
     """
-    file = Path(path)
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines))
-    except OSError as error:
-        raise TableError(f"{file}: {error.strerror}; a CSV file of markers expected") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise TableError(f"{file}: {error} found, a CSV file of markers expected") from error
-    if not rows or "marker_name" not in rows[0]:
-        found = ", ".join(map(str, rows[0])) if rows else "no rows"
-        raise TableError(f"{file}: {found} found, a column marker_name expected")
-    if len(rows) != image.shape[0]:
+    file, number = Path(path), image.shape[0]
+    with opened(file, "a CSV file of markers") as lines:
+        try:
+            rows = _rows(lines)
+        except csv.Error as error:
+            raise TableError(f"{file}: {error} found, a CSV file of markers expected") from error
+    plain = [row for row in rows if not row[0].startswith("#")]
+    if not plain:
+        raise TableError(f"{file}: no rows found, a column marker_name expected")
+    check_separator(str(file), plain[0])
+    if plain[0].count("marker_name") == 1:
+        # rows behind a # are left out, or are channels that another program is to ignore
+        every = [[row[0].lstrip("# "), *row[1:]] for row in rows[rows.index(plain[0]) :]]
+        return _by_number(file, every if len(every) - 1 == number else plain, image)
+    if {"channel", "name"} <= set(plain[0]):
+        return _of_panel(file, plain, image)
+    if not any("".join(row[1:]) for row in plain) and plain[0][0].casefold() not in _HEADERS:
+        return _checked(file, [row[0] for row in plain], image)
+    found = ", ".join(filter(None, plain[0]))
+    raise TableError(f"{file}: {found} found, a column marker_name expected")
+
+
+_HEADERS = ("name", "names", "marker", "markers", "channel", "channels", "target", "marker name")
+
+
+def _rows(lines: Iterable[str]) -> list[list[str]]:
+    """Return the rows without those that are empty, and without spaces around fields."""
+    rows = csv.reader(lines, skipinitialspace=True, strict=True)
+    stripped = ([field.strip() for field in row] for row in rows)
+    return [row for row in stripped if any(row)]
+
+
+def _column(file: Path, rows: Sequence[Sequence[str]], name: str) -> list[str]:
+    """Return a column of a table whose first row is its header; all empty where there is none."""
+    header, *others = rows
+    if header.count(name) > 1:
+        raise TableError(f"{file}: {header.count(name)} columns {name} found, one expected")
+    for number, row in enumerate(others, 1):
+        if len(row) < len(header) or any(row[len(header) :]):
+            raise TableError(
+                f"{file}: {len(row)} columns in row {number} found, {len(header)} expected as in "
+                "the header"
+            )
+    if name not in header:
+        return [""] * len(others)
+    return [row[header.index(name)] for row in others]
+
+
+def _by_number(file: Path, rows: Sequence[Sequence[str]], image: Image) -> tuple[str, ...]:
+    """Return the names of MCMICRO's table in the order of its channel numbers."""
+    names = _checked(file, _column(file, rows, "marker_name"), image)
+    numbers = _column(file, rows, "channel_number")
+    if not any(numbers):
+        return names
+    order: list[tuple[float, ...]] = [(_number(file, number),) for number in numbers]
+    if len(set(order)) < len(order):  # perhaps they are counted anew in each cycle
+        cycles = _column(file, rows, "cycle_number")
+        if all(cycles):
+            order = [(_number(file, cycle), *n) for cycle, n in zip(cycles, order, strict=True)]
+    if len(set(order)) < len(order):
+        twice = next(n for n in numbers if numbers.count(n) > 1)
         raise TableError(
-            f"{file}: {len(rows)} markers found, {image.shape[0]} expected "
+            f"{file}: channel_number {twice} found {numbers.count(twice)} times, each channel once "
+            "expected: which name is which channel's is not clear"
+        )
+    return tuple(names[i] for i in sorted(range(len(order)), key=order.__getitem__))
+
+
+def _number(file: Path, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise TableError(f"{file}: channel_number {text!r} found, a whole number expected")
+    return number
+
+
+def _of_panel(file: Path, rows: Sequence[Sequence[str]], image: Image) -> tuple[str, ...]:
+    """Return the names of steinbock's panel: of all channels, or of those that it keeps."""
+    names, keep = _column(file, rows, "name"), _column(file, rows, "keep")
+    kept = [n for n, k in zip(names, keep, strict=True) if k.casefold() not in _DROPPED]
+    return _checked(file, kept if len(kept) == image.shape[0] else names, image)
+
+
+_DROPPED = ("0", "0.0", "false")
+
+
+def _checked(file: Path, names: Sequence[str], image: Image) -> tuple[str, ...]:
+    """Make sure that there is a name for each channel, and that it is readable."""
+    if len(names) != image.shape[0]:
+        raise TableError(
+            f"{file}: {len(names)} markers found, {image.shape[0]} expected "
             f"as the image {image.path} has channels"
         )
-    numbers = [row.get("channel_number") or "" for row in rows]
-    if sorted(numbers) == sorted(str(i + 1) for i in range(len(rows))):
-        rows.sort(key=lambda row: int(row["channel_number"]))
-    return tuple((row["marker_name"] or "").strip() for row in rows)
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise TableError(
+                f"{file}: {name!r} found, names in UTF-8 expected: save it as CSV in UTF-8"
+            ) from error
+    return tuple(names)
 
 
 def positions(

@@ -6,13 +6,15 @@ from cellcutter.commands.parser import Parser, Values
 from cellcutter.options import CellOptions
 from cellcutter.progress import ProgressReport
 
-IMAGE = "image with one or more channels: TIFF, OME-TIFF, or OME-Zarr folder"
+IMAGE = "image: TIFF, OME-TIFF, PNG, OME-Zarr (folder or zip), or a folder of one-channel TIFFs"
 DESTINATION = "Zarr store to be made: a folder, or with -z one zip file"
 _EXAMPLES = """\
 examples:
   cut_cells image.ome.tif cell.tif cells.csv cells.zarr
   cut_cells -p 4 --mask-cells --window-size 64 image.ome.tif cell.tif cells.csv cells.zarr
   cut_cells image.ome.tif cell.tif cells.csv cells.zarr --markers markers.csv --channels CD8 DNA
+  cut_cells image.ome.tif mask.tif steinbock.csv cells.zarr --window-size 20um \
+      --columns CellID=Object,Y_centroid=centroid-0,X_centroid=centroid-1
 """
 
 
@@ -33,7 +35,9 @@ def parser() -> Parser:
         "--mask-cells",
     )
     parser.add_argument(
-        "CELL_DATA", help="CSV file with the columns CellID, Y_centroid and X_centroid (pixels)"
+        "CELL_DATA",
+        help="CSV file, perhaps compressed, with the columns CellID, Y_centroid and X_centroid "
+        "(pixels); see --columns and --centroid-unit",
     )
     parser.add_argument("DESTINATION", help=DESTINATION)
     return parser

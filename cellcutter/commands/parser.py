@@ -14,6 +14,8 @@ from cellcutter.config import option_sets
 from cellcutter.errors import SettingsError
 from cellcutter.kinds import SWITCH, Option, read, shown
 from cellcutter.options import Options, flags_of, options_of
+from cellcutter.store.guard import Inputs
+from cellcutter.store.names import mask_name
 from cellcutter.version import __version__
 
 Values = dict[str, Any]
@@ -98,8 +100,11 @@ class Parser(argparse.ArgumentParser):
                 given[name] = read(option, given[name], flags_of(name, option)[0])
         self._refuse_pairs(given, "")
         file = given.pop("params", None)
-        values = {} if file is None else self._from_yaml(Path(file))
-        return self._stronger(values, given)
+        if file is None:
+            return given
+        given = self._stronger(self._from_yaml(Path(file)), given)
+        _spare(Path(file), given)
+        return given
 
     def _words(self, argv: Sequence[str]) -> Values:
         """Return what the words of a command line say.
@@ -242,6 +247,15 @@ class Parser(argparse.ArgumentParser):
         pairs = [(n, o.instead_of) for n, o in self._options.items() if o.instead_of]
         beaten = {b for pair in pairs for a, b in (pair, pair[::-1]) if a in strong}
         return {n: v for n, v in weak.items() if n not in beaten} | strong
+
+
+def _spare(file: Path, given: Values) -> None:
+    """Make sure that no result replaces the file of options."""
+    names = [Path(given[n]) for n in ("DESTINATION", "save_metadata") if given.get(n) is not None]
+    for name in names:
+        Inputs([file]).check(name)
+        if name.name:
+            Inputs([file]).check(name.with_name(mask_name(name.name)))
 
 
 def _refuse_for_people(words: Sequence[str]) -> None:

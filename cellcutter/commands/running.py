@@ -7,35 +7,19 @@ number where one has stopped the program. A user's mistake gets one line on stde
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import FrameType
 
+from cellcutter import stops
 from cellcutter.commands.parser import Parser, Values
-from cellcutter.errors import InputError
+from cellcutter.errors import CellcutterError, InputError
 from cellcutter.progress import ProgressReport
 
 log = logging.getLogger("cellcutter")
 Act = Callable[[Values, ProgressReport], None]
-_SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
-
-
-class Stopped(BaseException):
-    """A signal has told the program to stop.
-
-    Parameters
-    ----------
-    number : int
-        The signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def run(parser: Parser, argv: Sequence[str] | None, act: Act) -> int:
@@ -46,7 +30,7 @@ def run(parser: Parser, argv: Sequence[str] | None, act: Act) -> int:
         given = parser.parse(words)
         verbose = given.pop("verbose", verbose)
         _act(parser.prog, given, act, verbose=verbose)
-    except Stopped as stopped:
+    except stops.Stopped as stopped:
         return _fail(parser, "stopped; nothing was written", 128 + stopped.number, verbose=verbose)
     except InputError as error:
         return _fail(parser, str(error), 2, verbose=verbose)
@@ -61,18 +45,15 @@ def _act(prog: str, given: Values, act: Act, *, verbose: bool) -> None:
     handler.setFormatter(logging.Formatter(f"{prog}: %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
-    before = {number: signal.signal(number, _stop) for number in _SIGNALS}
     progress = ProgressReport()
     handler.addFilter(progress.make_way)
     try:
-        with warnings.catch_warnings():
+        with stops.raised(), warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             act(given, progress)
     finally:
         progress.close()
-        for number, action in before.items():
-            signal.signal(number, action)
         log.removeHandler(handler)
 
 
@@ -96,12 +77,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    for each in _SIGNALS:  # once is enough: what was begun is cleaned away now
-        signal.signal(each, signal.SIG_IGN)
-    raise Stopped(number)
-
-
 def _show_warning(message: Warning | str, *_: object) -> None:
     log.warning("warning: %s", message)
 
@@ -110,7 +85,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror}"
-    return f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, CellcutterError) else f"{type(error).__name__}: {error}"
 
 
 def _fail(parser: Parser, message: str, status: int, *, verbose: bool) -> int:

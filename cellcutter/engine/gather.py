@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cellcutter.types import Ints, Pixels
+from cellcutter.types import Indices, Pixels
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,19 @@ class Placement:
 
     Parameters
     ----------
-    y, x : int64 arrays of shape (n,)
+    y, x : int32 or int64 arrays of shape (n,)
         First row and column of each window in the region's array.
-    buffer, slot : int64 arrays of shape (n,)
+    buffer, slot : int32 or int64 arrays of shape (n,)
         Where each thumbnail goes: index 0 and 1 of the target.
     whole : int
         The first `whole` windows lie in this region alone; the others share their pixels with
         other regions and are merged.
     """
 
-    y: Ints
-    x: Ints
-    buffer: Ints
-    slot: Ints
+    y: Indices
+    x: Indices
+    buffer: Indices
+    slot: Indices
     whole: int
 
 

@@ -7,13 +7,12 @@ each block at most once. A window that touches several regions is merged from th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.engine.windows import Windows, ranges
-from cellcutter.types import Bools, Ints
+from cellcutter.engine.windows import Windows, ranges, slices
+from cellcutter.types import Bools, Indices, Ints
 
 
 @dataclass(frozen=True)
@@ -114,10 +113,10 @@ class Touches:
         """Return the windows that touch the region ``regions[position]``."""
         return self.windows[self.starts[position] : self.starts[position + 1]]
 
-    @cached_property
-    def positions(self) -> Ints:
-        """For each entry of `windows` the position in `regions` that it belongs to."""
-        return np.repeat(np.arange(len(self.regions)), np.diff(self.starts))
+    def positions(self, part: slice) -> Ints:
+        """Return the position in `regions` that each entry of ``windows[part]`` belongs to."""
+        found: Ints = np.searchsorted(self.starts, np.arange(part.start, part.stop), "right") - 1
+        return found
 
     def needed_in(self, region: int) -> Ints:
         """Return (row, column) of the blocks of a region that windows touch, shape (k, 2)."""
@@ -129,6 +128,8 @@ class Touches:
 def touches(windows: Windows, grid: Grid, select: Bools | None = None) -> Touches:
     """Find which windows touch which region.
 
+    A counting sort, slice by slice: beside what is returned it takes no memory for each window.
+
     Parameters
     ----------
     windows : Windows
@@ -136,25 +137,55 @@ def touches(windows: Windows, grid: Grid, select: Bools | None = None) -> Touche
     select : bool array of shape (n,), optional
         Windows to consider; the others touch nothing.
     """
-    spans = ranges(windows, grid.image_shape, grid.region_shape)
-    count = spans.count if select is None else np.where(select, spans.count, 0)
-    window = np.repeat(np.arange(len(windows), dtype=np.int32), count)
-    nth = np.arange(len(window)) - np.repeat(np.cumsum(count) - count, count)
-    across = (spans.col_stop - spans.col_start)[window]
-    down, right = np.divmod(nth, np.maximum(across, 1))
-    region = (spans.row_start[window] + down) * grid.columns + spans.col_start[window] + right
-    shared = count > 1
-    order = np.lexsort((shared[window], region))
-    regions, first = np.unique(region[order], return_index=True)
+    shared, unfilled = np.empty(len(windows), bool), np.empty(len(windows), bool)
+    number = 2 * grid.rows * grid.columns  # places to sort to: in each region, alone and shared
+    total = np.zeros(number, np.int64)
+    for part in slices(len(windows)):
+        count, _, place = _pairs(windows, grid, select, part)
+        shared[part], unfilled[part] = count > 1, count != 1
+        total += np.bincount(place, minlength=number)
+    found = np.empty(total.sum(), np.int32)
+    reached = total.cumsum() - total
+    for part in slices(len(windows)):
+        _, window, place = _pairs(windows, grid, select, part)
+        order = np.argsort(place, kind="stable")
+        place = place[order]
+        here = np.bincount(place, minlength=number)
+        first = reached - (here.cumsum() - here)
+        found[first[place] + np.arange(len(place))] = window[order]
+        reached += here
+    per_region = total.reshape(-1, 2).sum(1)
+    regions = np.flatnonzero(per_region)
     return Touches(
         grid,
         regions,
-        np.append(first, len(window)),
-        window[order],
+        np.append(0, per_region[regions].cumsum()),
+        found,
         shared,
-        count != 1,
+        unfilled,
         needed_blocks(windows, grid.image_shape, grid.block_shape, select),
     )
+
+
+def _pairs(
+    windows: Windows, grid: Grid, select: Bools | None, part: slice
+) -> tuple[Indices, NDArray[np.int32], Ints]:
+    """Return for a slice of windows how many regions each touches, and the pairs of both.
+
+    Returns
+    -------
+    count : array of shape (windows of the slice,)
+    window, place : arrays of shape (pairs,)
+        The window; and twice the number of the region, one more where the window has others too.
+    """
+    spans = ranges(windows[part], grid.image_shape, grid.region_shape)
+    count = spans.count if select is None else np.where(select[part], spans.count, 0)
+    index = np.repeat(np.arange(len(count)), count)
+    nth = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
+    across = (spans.col_stop - spans.col_start)[index]
+    down, right = np.divmod(nth, np.maximum(across, 1))
+    region = (spans.row_start[index] + down) * grid.columns + spans.col_start[index] + right
+    return count, (index + part.start).astype(np.int32), 2 * region + (count > 1)[index]
 
 
 def needed_blocks(
@@ -170,13 +201,16 @@ def needed_blocks(
     bool array of shape (block rows, block columns)
         Found by adding a corner at each end of each window's range and summing up.
     """
-    spans = ranges(windows, image_shape, block_shape)
-    used = spans.count > 0 if select is None else (spans.count > 0) & select
-    r0, r1 = spans.row_start[used], spans.row_stop[used]
-    c0, c1 = spans.col_start[used], spans.col_stop[used]
     rows, cols = -(-image_shape[0] // block_shape[0]), -(-image_shape[1] // block_shape[1])
     corners = np.zeros((rows + 1, cols + 1), np.int64)
-    for row, col, sign in ((r0, c0, 1), (r0, c1, -1), (r1, c0, -1), (r1, c1, 1)):
-        np.add.at(corners, (row, col), sign)
-    found: Bools = corners.cumsum(0).cumsum(1)[:-1, :-1] > 0
+    for part in slices(len(windows)):
+        spans = ranges(windows[part], image_shape, block_shape)
+        used = spans.count > 0 if select is None else (spans.count > 0) & select[part]
+        r0, r1 = spans.row_start[used], spans.row_stop[used]
+        c0, c1 = spans.col_start[used], spans.col_stop[used]
+        for row, col, sign in ((r0, c0, 1), (r0, c1, -1), (r1, c0, -1), (r1, c1, 1)):
+            np.add.at(corners, (row, col), sign)
+    np.cumsum(corners, 0, out=corners)
+    np.cumsum(corners, 1, out=corners)
+    found: Bools = corners[:-1, :-1] > 0
     return found

@@ -25,11 +25,11 @@ from cellcutter.engine.regions import Touches
 from cellcutter.engine.schedule import Groups
 from cellcutter.engine.windows import Windows
 from cellcutter.read.image import Image
-from cellcutter.types import Ints, Pixels, unsigned
+from cellcutter.types import Indices, Ints, Pixels, unsigned
 
 
 @dataclass(frozen=True)
-class Target:
+class ChannelBuffers:
     """Where the windows of one channel of a plane go.
 
     Parameters
@@ -51,31 +51,31 @@ class Layer:
     Parameters
     ----------
     image : Image
-    targets : dict
-        The targets of each plane that is read.
+    buffers : dict
+        The buffers of the channels of each plane that is read.
     only : array of shape (n,), optional
         For labels: the label of each window's cell, of the labels' dtype; what is put is the
         boolean window of its pixels.
     """
 
     image: Image
-    targets: dict[int, list[Target]]
+    buffers: dict[int, list[ChannelBuffers]]
     only: Pixels | None = None
     merging: dict[int, threading.Lock] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "merging", {plane: threading.Lock() for plane in self.targets})
+        object.__setattr__(self, "merging", {plane: threading.Lock() for plane in self.buffers})
 
 
 @dataclass(frozen=True)
-class _Visit:
-    """A step: the region to read, its blocks, where its windows go, and the groups it touches."""
+class _Step:
+    """A region to read, its blocks, where its windows go, and the groups that these are in."""
 
     region: int
     blocks: Ints
     placement: Placement
     only: Pixels | None
-    groups: Ints
+    groups: Indices
 
 
 class Walker:
@@ -90,7 +90,7 @@ class Walker:
     steps : int64 array
         How many regions touch each group.
     buffers : int
-        How many buffers the layer's targets have.
+        How many buffers each channel has.
     batch : int
         Windows copied at one time.
     emit : callable (group, buffer)
@@ -118,7 +118,7 @@ class Walker:
         self._batch = batch
         self._emit = emit
         self._advance = advance
-        self._left = steps * len(layer.targets)
+        self._left = steps * len(layer.buffers)
         self._buffer = np.full(groups.number, -1, np.int64)
         self._free = deque(range(buffers))
         self._changed = threading.Condition()
@@ -141,10 +141,10 @@ class Walker:
                 self._open(pool, np.array([group]))
                 self._start(pool, partial(self._finish, int(group)))
             for position in range(len(self._touches.regions)):
-                visit = self._prepare(pool, position)
-                for plane in self._layer.targets:
+                step = self._prepare(pool, position)
+                for plane in self._layer.buffers:
                     self._wait_until(lambda: self._under_way <= threads)
-                    self._start(pool, partial(self._read, pool, visit, plane))
+                    self._start(pool, partial(self._read, pool, step, plane))
             self._wait_until(lambda: not self._under_way)
         except BaseException as error:
             self._fail(error)
@@ -152,11 +152,12 @@ class Walker:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _prepare(self, pool: ThreadPoolExecutor, position: int) -> _Visit:
+    def _prepare(self, pool: ThreadPoolExecutor, position: int) -> _Step:
         """Open the buffers that a step needs, and say where its windows go."""
         touches, only = self._touches, self._layer.only
         windows = touches.of(position)
-        groups = np.unique(self._groups.group[windows])
+        group, slot = self._groups.of(windows)
+        groups = np.unique(group)
         self._open(pool, groups[self._buffer[groups] < 0])
         region = int(touches.regions[position])
         top, _, left, _ = touches.grid.box(region)
@@ -164,14 +165,14 @@ class Walker:
         placement = Placement(
             self._windows.y[windows] - top + margin,
             self._windows.x[windows] - left + margin,
-            self._buffer[self._groups.group[windows]],
-            self._groups.slot[windows],
+            self._buffer[group],
+            slot,
             len(windows) - int(np.count_nonzero(touches.shared[windows])),
         )
         only = None if only is None else only[windows]
-        return _Visit(region, touches.needed_in(region), placement, only, groups)
+        return _Step(region, touches.needed_in(region), placement, only, groups)
 
-    def _open(self, pool: ThreadPoolExecutor, groups: Ints) -> None:
+    def _open(self, pool: ThreadPoolExecutor, groups: Indices) -> None:
         """Take a free buffer for each of some groups and have it made ready, in threads.
 
         Memory that was never used is dear to touch, and a shuffled table opens all buffers at
@@ -189,38 +190,38 @@ class Walker:
         buffer = self._buffer[group]
         members = self._groups.members(group)
         merged = np.flatnonzero(self._touches.unfilled[members])
-        for target in chain.from_iterable(self._layer.targets.values()):
-            target.buffers[buffer, merged] = 0
-            target.buffers[buffer, len(members) :] = 0
+        for channel in chain.from_iterable(self._layer.buffers.values()):
+            channel.buffers[buffer, merged] = 0
+            channel.buffers[buffer, len(members) :] = 0
         with self._changed:
             self._opening -= 1
 
-    def _read(self, pool: ThreadPoolExecutor, visit: _Visit, plane: int) -> None:
+    def _read(self, pool: ThreadPoolExecutor, step: _Step, plane: int) -> None:
         """Read one plane of a region and put its windows into the buffers."""
         layer = self._layer
-        pixels = self._decode(visit, plane)
-        for target in layer.targets[plane]:
-            region = pixels[target.position]
+        pixels = self._decode(step, plane)
+        for channel in layer.buffers[plane]:
+            region = pixels[channel.position]
             put(
-                region if visit.only is not None else unsigned(region),
+                region if step.only is not None else unsigned(region),
                 self._windows.size,
-                visit.placement,
-                target.buffers,
+                step.placement,
+                channel.buffers,
                 layer.merging[plane],
                 self._batch,
-                visit.only,
+                step.only,
             )
         with self._changed:
-            self._left[visit.groups] -= 1
-            complete = visit.groups[self._left[visit.groups] == 0]
+            self._left[step.groups] -= 1
+            complete = step.groups[self._left[step.groups] == 0]
         for group in complete:
             self._start(pool, partial(self._finish, int(group)))
         self._advance()
 
-    def _decode(self, visit: _Visit, plane: int) -> Pixels:
+    def _decode(self, step: _Step, plane: int) -> Pixels:
         """Return a region's pixels with zeros around, (channels of the plane, rows, columns)."""
         image, grid = self._layer.image, self._touches.grid
-        top, bottom, left, right = grid.box(visit.region)
+        top, bottom, left, right = grid.box(step.region)
         margin = self._windows.size - 1
         height, width = bottom - top, right - left
         shape = (len(image.planes[plane]), height + 2 * margin, width + 2 * margin)
@@ -229,7 +230,7 @@ class Walker:
         pixels[:, :, :margin] = pixels[:, :, margin + width :] = 0
         inner = pixels[:, margin : margin + height, margin : margin + width]
         block_height, block_width = grid.block_shape
-        for row, col in visit.blocks.tolist():
+        for row, col in step.blocks.tolist():
             y, x = row * block_height - top, col * block_width - left
             image.read_block(plane, row, col, inner[:, y : y + block_height, x : x + block_width])
         return pixels

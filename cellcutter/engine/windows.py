@@ -6,14 +6,16 @@ or lie outside of it; only :func:`clip` knows what of it the image covers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cellcutter.types import Bools, Ints
+from cellcutter.types import Bools, Floats, Indices
 
 FARTHEST = 2.0**40  # pixels; no image is as large, and no sum of windows overflows
+_COMPACT = 2**30 - 1  # pixels; sums of two such numbers have 32 bits
+_SLICE = 1 << 15  # windows looked at in one go: what that takes beside the result is little
 
 
 @dataclass(frozen=True)
@@ -22,25 +24,47 @@ class Windows:
 
     Parameters
     ----------
-    y, x : int64 arrays of shape (n,)
+    y, x : int32 or int64 arrays of shape (n,)
         First row and first column of each window, in pixels; may be negative.
     size : int
         Height and width in pixels, at least 1.
     """
 
-    y: Ints
-    x: Ints
+    y: Indices
+    x: Indices
     size: int
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, order: Ints) -> Windows:
-        """Return the windows in another order."""
-        return Windows(self.y[order], self.x[order], self.size)
+    def __getitem__(self, part: slice | Indices) -> Windows:
+        return Windows(self.y[part], self.x[part], self.size)
 
 
-def around(y_centroid: NDArray[np.float64], x_centroid: NDArray[np.float64], size: int) -> Windows:
+def slices(n: int, step: int = _SLICE) -> list[slice]:
+    """Return 0 to `n` in parts of `step`, for work whose temporary memory is not to grow with n."""
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def rows_of(n: int, width: int) -> Iterator[tuple[slice, int]]:
+    """Yield 0 to `n` in parts that are whole rows of `width`, and the row's width; then the rest.
+
+    Parts have about as many items as :func:`slices`, or one row.
+    """
+    whole = n - n % width
+    for part in slices(whole, max(1, _SLICE // width) * width):
+        yield part, width
+    if n > whole:
+        yield slice(whole, n), n - whole
+
+
+def _compact(starts: Floats | Indices, size: int) -> Indices:
+    """Return starts of windows as integers, of 32 bits if that is enough."""
+    reach = max(size, -int(starts.min(initial=0)), int(starts.max(initial=0)))
+    return starts.astype(np.int32 if reach <= _COMPACT else np.int64)
+
+
+def around(y_centroid: Floats, x_centroid: Floats, size: int) -> Windows:
     """Return the window of each centroid: it starts at ``trunc(centroid) - size // 2``.
 
     Parameters
@@ -52,10 +76,12 @@ def around(y_centroid: NDArray[np.float64], x_centroid: NDArray[np.float64], siz
     """
     known = np.isfinite(y_centroid) & np.isfinite(x_centroid)
 
-    def start(centroid: NDArray[np.float64]) -> Ints:
-        somewhere = np.clip(np.where(known, centroid, -2.0 * size), -FARTHEST, FARTHEST)
-        first: Ints = np.trunc(somewhere).astype(np.int64) - size // 2
-        return first
+    def start(centroid: Floats) -> Indices:
+        somewhere = np.where(known, centroid, -2.0 * size)
+        np.clip(somewhere, -FARTHEST, FARTHEST, out=somewhere)
+        np.trunc(somewhere, out=somewhere)
+        somewhere -= size // 2
+        return _compact(somewhere, size)
 
     return Windows(start(y_centroid), start(x_centroid), size)
 
@@ -69,9 +95,8 @@ def grid(image_shape: tuple[int, int], size: int, step: int) -> Windows:
     size, step : int
         Size of a tile, and distance of two starts, in pixels.
     """
-    starts_y = np.arange(0, image_shape[0], step, dtype=np.int64)
-    starts_x = np.arange(0, image_shape[1], step, dtype=np.int64)
-    return Windows(np.repeat(starts_y, len(starts_x)), np.tile(starts_x, len(starts_y)), size)
+    y, x = (_compact(np.arange(0, length, step), size) for length in image_shape)
+    return Windows(np.repeat(y, len(x)), np.tile(x, len(y)), size)
 
 
 def overhangs(windows: Windows, image_shape: tuple[int, int]) -> Bools:
@@ -90,13 +115,13 @@ class CellRanges:
     A window outside the image has ``row_stop == row_start`` and ``col_stop == col_start``.
     """
 
-    row_start: Ints
-    row_stop: Ints
-    col_start: Ints
-    col_stop: Ints
+    row_start: Indices
+    row_stop: Indices
+    col_start: Indices
+    col_stop: Indices
 
     @property
-    def count(self) -> Ints:
+    def count(self) -> Indices:
         """Number of grid cells each window touches, shape (n,)."""
         return (self.row_stop - self.row_start) * (self.col_stop - self.col_start)
 
@@ -116,7 +141,7 @@ def ranges(
     col_start, col_stop = clip(windows.x, windows.size, image_shape[1])
     inside = (row_stop > row_start) & (col_stop > col_start)
 
-    def divide(start: Ints, stop: Ints, step: int) -> tuple[Ints, Ints]:
+    def divide(start: Indices, stop: Indices, step: int) -> tuple[Indices, Indices]:
         first = start // step
         return first, np.where(inside, (stop - 1) // step + 1, first)
 
@@ -125,6 +150,6 @@ def ranges(
     )
 
 
-def clip(start: Ints, size: int, length: int) -> tuple[Ints, Ints]:
+def clip(start: Indices, size: int, length: int) -> tuple[Indices, Indices]:
     """Clip intervals ``[start, start + size)`` to ``[0, length)``; return starts and stops."""
     return np.clip(start, 0, length), np.clip(start + size, 0, length)

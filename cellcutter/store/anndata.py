@@ -29,6 +29,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import ZipStore
 
+from cellcutter import stops
 from cellcutter.errors import DestinationError
 from cellcutter.store.archive import move
 from cellcutter.store.layout import CellsLayout
@@ -238,12 +239,14 @@ class CellsStore:
                 array.check_size(index, found)
         if members:
             with ZipStore(made, mode="r") as store:
-                self._check_array(made, zarr.open_group(store, mode="r"))
+                self._check_array(made, store)
         else:
-            self._check_array(made, zarr.open_group(made, mode="r"))
+            self._check_array(made, made)
 
-    def _check_array(self, made: Path, group: zarr.Group) -> None:
-        array, layout = group[IMAGES], self.images.layout
+    def _check_array(self, made: Path, store: Path | ZipStore) -> None:
+        with stops.held():  # zarr reads in a thread of its own, and closes what that opens
+            array = zarr.open_group(store, mode="r")[IMAGES]
+        layout = self.images.layout
         if not isinstance(array, zarr.Array) or (
             (array.shape, array.dtype) != (layout.stored_shape, layout.dtype)
         ):

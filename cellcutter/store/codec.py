@@ -107,7 +107,7 @@ def lz4(acceleration: int) -> Callable[[], Way]:
 
 
 # All are Blosc as numcodecs registers it, read by zarr-python 2 and 3 as they are.
-# docs/performance.md has the measurements that these were chosen by.
+# docs/explanation/performance.md has the measurements that these were chosen by.
 CODECS: dict[str, Codec | None] = {
     "default": Codec(
         "zstd",

@@ -22,7 +22,7 @@ def attributes(
     channels: Sequence[int],
     names: Sequence[str] | None,
     window: int,
-    sources: Mapping[str, str | None],
+    sources: Mapping[str, object],
     options: Mapping[str, object],
     table: Mapping[str, object],
     statistics: Mapping[str, object] | None,

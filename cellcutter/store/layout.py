@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -55,7 +56,7 @@ class Layout:
     @property
     def chunk_nbytes(self) -> int:
         """Bytes of a chunk before it is compressed."""
-        return int(np.prod(self.chunks)) * self.dtype.itemsize
+        return prod(self.chunks) * self.dtype.itemsize
 
     @property
     def division(self) -> Division:
@@ -125,18 +126,26 @@ def check_layout(layout: Layout) -> Layout:
     SettingsError
         A chunk would be larger than the codec takes.
     """
-    largest = LARGEST - (layout.division.frame_nbytes - layout.chunk_nbytes)
-    if isinstance(layout, CellsLayout):
-        if layout.division.frame_nbytes > LARGEST:
-            raise SettingsError(
-                f"windows of {layout.shape[-1]} pixels found, at most {LARGEST} bytes each expected"
-            )
-    elif layout.chunk_nbytes > largest:
+    one = replace(layout, per_chunk=1)
+    checked = one if isinstance(layout, CellsLayout) else layout  # a shard may have any size
+    if checked.chunk_nbytes <= _largest(checked):
+        return layout
+    if one.chunk_nbytes > _largest(one):
+        size, channels = layout.shape[-1], prod(layout.shape[:-3])
         raise SettingsError(
-            f"--chunk-size: chunks of {layout.chunk_nbytes} bytes found ({layout.per_chunk} "
-            f"windows each), at most {largest} expected"
+            f"windows of {size} x {size} pixels in {channels} channel{'s' if channels > 1 else ''} "
+            f"found, each {one.chunk_nbytes:,} bytes; at most {LARGEST:,} bytes expected, since "
+            "a chunk can hold no more: smaller windows or fewer channels"
         )
-    return layout
+    raise SettingsError(
+        f"chunks of {layout.chunk_nbytes} bytes found ({layout.per_chunk} windows each), at most "
+        f"{_largest(layout)} expected: a smaller --chunk-size, or fewer per chunk"
+    )
+
+
+def _largest(layout: Layout) -> int:
+    """Return the largest size of a chunk, before it is compressed, that fits into a frame."""
+    return LARGEST - (layout.division.frame_nbytes - layout.chunk_nbytes)
 
 
 def numeric(dtype: DTypeLike) -> bool:

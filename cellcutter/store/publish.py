@@ -1,162 +1,228 @@
-"""Results appear whole or not at all: made beside the destination, checked, and renamed last.
+"""Results appear whole or not at all, all of them or none: the face of publication.
 
-Everything a run writes lies in a *staging folder* ``.<name>.cellcutter-<random>`` beside the
-destination, which the run holds locked. A folder of that form that nobody holds is what an
-interrupted run has left: the next run puts back what was set aside in it, if need be, and removes
-it.
+A run claims its names before it reads anything, makes its results in a hidden folder beside the
+destination, and gives them their names at the end. Invariant: whatever ends the run, each name has
+what it had or what was made, and a set of names is all old or all new, or the next run to the
+destination puts it right.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import glob
+import logging
 import os
-import secrets
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cellcutter.errors import DestinationError
-from cellcutter.store.writer import is_store
+from cellcutter import stops, system
+from cellcutter.errors import DestinationError, PublicationError
+from cellcutter.store.guard import Inputs
+from cellcutter.store.journal import Changed, Item, Journal
+from cellcutter.store.names import Names, write_stream
+from cellcutter.store.staging import (
+    Staging,
+    check_length,
+    discard,
+    leave,
+    leftovers,
+    lock_path,
+    make,
+)
 
-_LOCK = "lock"
-_OLD = "old"
-_RANDOM = 8  # hexadecimal digits in the name of a staging folder
+log = logging.getLogger("cellcutter")
 
 
-class Staging:
-    """A folder beside a result's name in which it is made.
+class Publication:
+    """The names that a run has claimed, and the folder in which it makes what gets them.
 
     Parameters
     ----------
-    folder : Path
-    name : Path
-        The name that the result gets.
+    names : Names
+    staging : Staging
+    inputs : Inputs
     """
 
-    def __init__(self, folder: Path, name: Path) -> None:
-        self.folder = folder
-        self.new = folder / "new"
-        self._name = name
-        (folder / _OLD).mkdir()
+    def __init__(self, names: Names, staging: Staging, inputs: Inputs) -> None:
+        self.names = names
+        self._staging = staging
+        self._inputs = inputs
+        self._keep = False
 
-    def publish(self) -> None:
-        """Give the finished result its name; what has the name already is replaced."""
-        if os.path.lexists(self._name) and not (self.new.is_file() and self._name.is_file()):
-            self._name.rename(self.folder / _OLD / self._name.name)
-        self.new.replace(self._name)
+    @property
+    def folder(self) -> Path:
+        """The folder for all that is made, on the destination's file system."""
+        return self._staging.folder
+
+    @property
+    def metadata(self) -> Path:
+        """Where the file of windows is made."""
+        return self._staging.beside(self.names.file or self.names.destination) / "metadata"
+
+    def protect(self, paths: Iterable[Path]) -> None:
+        """Add inputs that were found after the start, and look whether the names spare them.
+
+        Raises
+        ------
+        DestinationError
+        """
+        self._inputs.add(paths)
+        self.names.check_places(self._inputs)
+
+    def publish(self, made: Path, masks: Path | None = None) -> None:
+        """Give the results their names: all of them, or none.
+
+        Parameters
+        ----------
+        made : Path
+            What gets the destination's name.
+        masks : Path, optional
+            What gets the masks' name.
+
+        Raises
+        ------
+        DestinationError
+            Something that must not be replaced has got a name in the meantime.
+        OSError
+        """
+        self._sync(made, masks)
+        self._check()
+        if self.names.metadata and not self.names.file:
+            write_stream(self.names.metadata, self.metadata)
+        with stops.held() as signals:
+            # looked at before it is checked: what comes later has another inode
+            journal = Journal(self._staging, self._items(made, masks))
+            self._check()
+            journal.write()
+            self._settle(journal)
+            signals.done()
+
+    def end(self) -> None:
+        """Remove the folders of the run, and what was replaced."""
+        if not self._keep:
+            discard(self._staging, self.names.destination)
+
+    def _check(self) -> None:
+        self.names.check_places(self._inputs)
+        self.names.check_free()
+
+    def _sync(self, made: Path, masks: Path | None) -> None:
+        if self.names.metadata:
+            system.sync_file(self.metadata)
+        for each in filter(None, (masks, made)):
+            (system.sync_tree if each.is_dir() else system.sync_file)(each)
+        if self._staging.other:
+            system.sync_folder(self._staging.other)
+
+    def _items(self, made: Path, masks: Path | None) -> list[Item]:
+        names = self.names
+        wanted: list[tuple[Path, Path | None]] = []
+        if names.file:
+            wanted.append((names.file, self.metadata))
+        if masks:
+            wanted.append((names.masks, masks))
+        elif os.path.lexists(names.masks):  # those of another store, as checks make sure
+            wanted.append((names.masks, None))
+        wanted.append((names.destination, made))
+        return [Item.of(*pair, self._staging, n) for n, pair in enumerate(wanted)]
+
+    def _settle(self, journal: Journal) -> None:
+        """Give the names, or take all of them back."""
+        try:
+            journal.do()
+        except BaseException as error:
+            self._keep = True
+            try:
+                journal.undo()
+            except (Changed, OSError) as failure:
+                raise PublicationError(
+                    f"{self.names.destination}: {failure} found while names were given, and again "
+                    f"while they were taken back; what had them lies in {self.folder}, and the "
+                    "next run to the same destination puts it back"
+                ) from error
+            self._keep = False
+            if isinstance(error, Changed):
+                raise DestinationError(
+                    f"{error.name}: something else has got or changed it while the run was at "
+                    "work, nothing expected; it is kept, and nothing was written"
+                ) from error
+            raise
+        try:
+            journal.sync()
+        except OSError as error:  # the next run to the name removes what is left
+            self._keep = True
+            log.warning("%s: %s", self.names.destination, error.strerror)
 
 
 @contextmanager
-def staging(name: Path) -> Iterator[Staging]:
-    """Make a staging folder beside a result's name and remove it at the end, whatever happens.
+def claimed(names: Names, inputs: Iterable[Path]) -> Iterator[Publication]:
+    """Claim the names for one run: nobody else makes something for them in the meantime.
+
+    What interrupted runs to the same destination have left is put right and removed first.
+
+    Parameters
+    ----------
+    names : Names
+    inputs : iterable of Path
+        What the run reads.
 
     Raises
     ------
     DestinationError
-        The folder cannot be made.
+        A name cannot be given, or another run has claimed it.
     """
-    folder = name.parent / f"{_prefix(name)}{secrets.token_hex(_RANDOM // 2)}"
+    guard = Inputs(inputs)
+    names.check_places(guard)
+    for name in filter(None, (names.destination, names.file)):
+        check_length(name)
+    lock = publication = None
     try:
-        folder.mkdir()
-    except OSError as error:
-        raise DestinationError(
-            f"{name}: {error.strerror} found, a folder that can be written to expected"
-        ) from error
-    try:
-        with (folder / _LOCK).open("w") as lock:
-            _hold(lock.fileno())
-            yield Staging(folder, name)
+        with stops.held():
+            lock = _locked(names.destination)
+            staging = make(names.destination, names.file)
+            publication = Publication(names, staging, guard)
+        if lock.held:
+            for each in leftovers(names.destination, staging):
+                _put_right(each, names.destination)
+        names.check_free()
+        yield publication
     finally:
-        shutil.rmtree(folder)
+        if publication:
+            publication.end()
+        if lock:
+            lock.release()
 
 
-def check_destination(destination: Path, *, force: bool) -> None:
-    """Make sure that a store may get this name; remove what interrupted runs have left beside it.
-
-    Raises
-    ------
-    DestinationError
-        The folder it lies in is missing or cannot be written to; another run is writing to it;
-        something has the name already and `force` is not given, or it is no Zarr store.
-    """
-    _check_folder(destination)
-    if not os.path.lexists(destination):
-        return
-    if not force:
-        raise DestinationError(
-            f"{destination}: exists already, a new name expected (or -f/--force to replace it)"
-        )
-    empty = destination.is_dir() and not any(destination.iterdir())
-    if not (empty or is_store(destination)):
-        raise DestinationError(
-            f"{destination}: something other than a Zarr store found; "
-            "--force replaces nothing but Zarr stores"
-        )
-
-
-def check_file(file: Path) -> None:
-    """Make sure that a file may be written under this name, new or in the place of another.
-
-    Raises
-    ------
-    DestinationError
-    """
-    _check_folder(file)
-    if file.is_dir():
-        raise DestinationError(f"{file}: a folder found, a file expected")
-
-
-def _check_folder(name: Path) -> None:
-    if not name.parent.is_dir():
-        raise DestinationError(f"{name}: no folder {name.parent} found, an existing one expected")
-    if not os.access(name.parent, os.W_OK | os.X_OK):
-        raise DestinationError(
-            f"{name}: folder {name.parent} is read-only, one that can be written to expected"
-        )
-    _remove_leftovers(name)
-
-
-def _prefix(name: Path) -> str:
-    return f".{name.name}.cellcutter-"
-
-
-def _remove_leftovers(name: Path) -> None:
-    """Remove what interrupted runs have left, and put back what they had set aside."""
-    pattern = glob.escape(_prefix(name)) + _RANDOM * "[0-9a-f]"
-    for folder in sorted(name.parent.glob(pattern)):
-        try:
-            lock = (folder / _LOCK).open("r+")
-        except FileNotFoundError:  # killed before it held the lock, or removed by its own run
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        with lock:
-            free = _hold(lock.fileno())
-            if free is None:  # nobody can tell: leave it alone
-                continue
-            if not free:
-                raise DestinationError(
-                    f"{name}: another run is writing to it ({folder.name}), none expected"
-                )
-            for old in (folder / _OLD).glob("*"):
-                if not os.path.lexists(name):
-                    old.rename(name)
-            shutil.rmtree(folder)
-
-
-def _hold(descriptor: int) -> bool | None:
-    """Lock a file until it is closed; tell whether nobody else holds it.
-
-    None on file systems without locks, such as Lustre where it is mounted without them.
-    """
+def _locked(destination: Path) -> system.Lock:
+    path = lock_path(destination)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        lock = system.Lock(path)
     except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            return None
-        raise
-    return True
+        raise DestinationError(
+            f"{destination}: {error.strerror} found, a folder that can be written to expected"
+        ) from error
+    if lock.held is False:
+        lock.release()
+        raise DestinationError(
+            f"{destination}: another run is writing to it ({path.name}), none expected"
+        )
+    if lock.held is None:
+        log.info("%s: cannot be locked here; leftovers of other runs are left alone", destination)
+    return lock
+
+
+def _put_right(left: Staging, destination: Path) -> None:
+    """Bring a set of names forward or back that an interrupted run has left, and clean up."""
+    with stops.held():
+        try:
+            journal = None if left.is_trash else Journal.found(left, destination)
+            if journal and journal.is_forward:
+                journal.bring_forward()
+            elif journal:
+                journal.undo()
+                log.info("%s: put back what an interrupted run had set aside", destination)
+        except Changed as error:
+            leave(left.folder, f"holds what had the name {error.name}, which something else has")
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            leave(left.folder, f"cannot be put right ({error})")
+        else:
+            discard(left, destination)

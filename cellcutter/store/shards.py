@@ -19,6 +19,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from cellcutter import system
 from cellcutter.errors import DestinationError
 from cellcutter.store.blosc import encoder_nbytes
 from cellcutter.store.codec import CELL_CODECS
@@ -94,6 +95,8 @@ class ShardWriter:
             content = sizes.tobytes()
             out.write(content)
             out.write(_CHECKSUM.pack(google_crc32c.value(content)))
+            out.flush()
+            system.begin_sync(out.fileno())
         self.sizes[index] = offset + len(content) + _CHECKSUM.size
 
     def read(self, index: int, out: NDArray[np.generic]) -> None:

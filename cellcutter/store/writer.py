@@ -12,8 +12,7 @@ import json
 import os
 import threading
 import zipfile
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +21,10 @@ import numcodecs
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.storage import ZipStore
+from zarr.core.buffer import Buffer
+from zarr.storage import MemoryStore, ZipStore
 
+from cellcutter import stops, system
 from cellcutter.errors import DestinationError
 from cellcutter.store.archive import move
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
@@ -68,25 +69,13 @@ class StoreWriter:
         self._codec = CODECS[compression]
         self._division = layout.division
         self._frames: dict[int, Frame] = {}
-        self._sizes: dict[int, int] = {}
+        self._sizes = np.full(layout.number, -1, np.int64)  # of chunks; there may be millions
         self._files: list[str] = []
         self._memory = threading.local()
-        # In a thread that is waited for whatever happens: zarr writes in one of its own, which goes
-        # on while the signal that stops the program is an exception here already.
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(
-                zarr.create_array,
-                folder,
-                shape=layout.shape,
-                chunks=layout.chunks,
-                dtype=layout.dtype,
-                fill_value=layout.dtype.type(0),
-                compressors=None
-                if self._codec is None
-                else numcodecs.Blosc(**self._codec.config()),
-                zarr_format=2,
-            ).result()
-        (folder / _ATTRIBUTES).unlink(missing_ok=True)  # they come last
+        folder.mkdir()
+        for name, content in self._metadata():
+            with (folder / name).open("xb") as file:
+                file.write(content)
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._rereadable = rereadable
         self._moving = threading.Lock()
@@ -105,7 +94,7 @@ class StoreWriter:
     @property
     def nbytes(self) -> int:
         """Bytes of all chunks written."""
-        return sum(self._sizes.values())
+        return int(self._sizes[self._sizes >= 0].sum())
 
     def write(
         self, index: int, part: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
@@ -130,6 +119,9 @@ class StoreWriter:
         frame = self._frames[index]
         with self._file(index).open("r+b" if frame.channels else "wb") as file:
             self._worker.append(frame, Thumbnails(part, masks), file)
+            if frame.complete and self._archive is None:
+                file.flush()
+                system.begin_sync(file.fileno())
         if not frame.complete:
             return
         self._sizes[index] = self._frames.pop(index).end
@@ -182,8 +174,9 @@ class StoreWriter:
         """
         self.write_file(_ATTRIBUTES, [json.dumps(attributes, indent=2)])
         if self._archive is None:
-            sizes = {file.name: file.stat().st_size for file in self._folder.iterdir()}
-            self._check_sizes(self._folder, sizes)
+            for index in range(self.layout.number):
+                file = self._file(index)
+                self._check_size(file, index, _size_of(file))
             self._check_array(self._folder, self._folder)
             return self._folder
         self._move_chunks()
@@ -192,11 +185,33 @@ class StoreWriter:
         self._archive.close()
         made = Path(str(self._archive.filename))
         with zipfile.ZipFile(made) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
-        self._check_sizes(made, sizes)
-        with ZipStore(made, mode="r") as store:
+            members = archive.NameToInfo
+            for index in range(self.layout.number):
+                name = self.layout.key(index)
+                member = members.get(name)
+                self._check_size(made / name, index, member.file_size if member else None)
+        with stops.held(), ZipStore(made, mode="r") as store:
             self._check_array(made, store)
         return made
+
+    def _metadata(self) -> Iterator[tuple[str, bytes]]:
+        """Yield zarr's own files, made in memory, but for the attributes, which come last.
+
+        Zarr writes in threads of its own, which would go on where a signal or an error has ended
+        the run already.
+        """
+        files: dict[str, Buffer] = {}
+        zarr.create_array(
+            MemoryStore(files),
+            shape=self.layout.shape,
+            chunks=self.layout.chunks,
+            dtype=self.layout.dtype,
+            fill_value=None,  # all chunks are there; xarray would take a value for "missing"
+            compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
+            zarr_format=2,
+        )
+        for name in sorted(files.keys() - {_ATTRIBUTES}):
+            yield name, files[name].to_bytes()
 
     def _file(self, index: int) -> Path:
         return self._folder / self.layout.key(index)
@@ -217,7 +232,7 @@ class StoreWriter:
         """Move the files whose turn it is into the archive."""
         while self._first:
             self._move(self._first.pop(0))
-        while self._moved in self._sizes:
+        while self._moved < self.layout.number and self._sizes[self._moved] >= 0:
             self._move(self._file(self._moved))
             self._moved += 1
 
@@ -227,18 +242,14 @@ class StoreWriter:
             raise ValueError("no archive to move files into")
         move(self._archive, member, self._folder)
 
-    def _check_sizes(self, made: Path, sizes: Mapping[str, int]) -> None:
-        for index in range(self.layout.number):
-            name = self.layout.key(index)
-            self._check_size(made / name, index, sizes.get(name))
-
     def _check_size(self, path: Path, index: int, found: int | None) -> None:
-        expected = self._sizes.get(index)
+        expected = self._sizes[index]
         if found is None or found != expected:
             raise DestinationError(_CHANGED.format(path, f"{found} bytes", f"{expected} bytes"))
 
     def _check_array(self, made: Path, store: Path | ZipStore) -> None:
-        array = zarr.open_array(store, mode="r")
+        with stops.held():  # zarr reads in a thread of its own, and closes what that opens
+            array = zarr.open_array(store, mode="r")
         if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
             raise DestinationError(
                 f"{made}: {array.shape} {array.dtype} found, "
@@ -270,12 +281,8 @@ class Copier:
         frame.end = frame.channels * division.per_channel * division.itemsize
 
 
-def is_store(path: Path) -> bool:
-    """Tell whether a folder or a zip file holds a Zarr array or group."""
-    names = {".zarray", ".zgroup", "zarr.json"}
-    if path.is_dir():
-        return any((path / name).is_file() for name in names)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return not names.isdisjoint(archive.namelist())
-    return False
+def _size_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return None

@@ -17,7 +17,8 @@ import pytest
 import tifffile
 import zarr
 
-from cellcutter.cells import csv_table as table
+from cellcutter.cells import rows as rows_of_text
+from cellcutter.cells import table
 from cellcutter.cells.table import read_cells
 from cellcutter.commands import cli
 from cellcutter.errors import TableError
@@ -101,12 +102,12 @@ def _files(what: str, index: int, expected: str) -> None:
         case(f"{what} truncated", rf"{name}: .* expected", truncated)
         case(
             f"{what} a text file",
-            rf"{name}: .* found, a TIFF image expected",
+            rf"{name}: a CSV table found, an image expected: TIFF, PNG, OME-Zarr",
             lambda c: path(c).write_text("CellID,X_centroid\n"),
         )
         case(
-            f"{what} a PNG",
-            rf"{name}: .* found, a TIFF image expected",
+            f"{what} a damaged PNG",
+            rf"{name}: .* found, an undamaged one expected",
             lambda c: path(c).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)),
         )
         case(
@@ -228,7 +229,7 @@ case(
 )
 case(
     "CellID 0",
-    r"cells\.csv: CellID 0 in row 2 .* found \(not in labels\), a cell of .*cell\.tif",
+    r"cells\.csv: CellID 0 in row 2 .* found \(not in mask\), a cell of .*cell\.tif",
     lambda c: c.cell("CellID", 1, 0),
 )
 case(
@@ -238,7 +239,7 @@ case(
 )
 case(
     "CellID not in the mask",
-    r"cells\.csv: CellID 12345 in row 9 .* \(not in labels\), .*cell\.tif",
+    r"cells\.csv: CellID 12345 in row 9 .* \(not in mask\), .*cell\.tif",
     lambda c: c.cell("CellID", 8, 12345),
 )
 case(
@@ -321,12 +322,12 @@ case(
 )
 case(
     "mask in RGB",
-    r"cell\.tif: 3 channels found, one channel of labels expected",
+    r"cell\.tif: 3 channels of 120 x 150 pixels found, one channel of labels expected",
     lambda c: c.labels(np.zeros((120, 150, 3), "u1"), photometric="rgb"),
 )
 case(
     "mask without labels",
-    r"(cell\.tif: .* found, labels expected|\(not in labels\))",
+    r"(cell\.tif: .* found, labels expected|\(not in mask\))",
     lambda c: c.labels(np.zeros((120, 150), "i4")),
 )
 case(
@@ -743,7 +744,8 @@ def test_dataframe_with_spaces_in_names():
 
 def test_table_is_read_in_pieces(tmp_path, monkeypatch):
     """And rows are numbered through all of them."""
-    monkeypatch.setattr(table, "_PIECE_NBYTES", 1000)
+    monkeypatch.setattr(rows_of_text, "_PIECE", 1000)
+    monkeypatch.setattr(table, "_ROWS", 70)
     path = tmp_path / "cells.csv"
     rows = [f"{i},{i / 7},{i * 3}\n" for i in range(1000)]
     path.write_text("CellID,Y_centroid,X_centroid\n" + "".join(rows))

@@ -337,7 +337,7 @@ def test_measured_memory_is_within_the_plan(tmp_path):
     )
     script = (
         "import resource, sys, pandas, zarr, tifffile, imagecodecs\n"
-        "import cellcutter.cut, cellcutter.read.tiff\n"
+        "import cellcutter.cut, cellcutter.read.tiff.image\n"
         "tifffile.imread\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "before = peak()\n"

@@ -72,7 +72,7 @@ def test_combination(seed, tmp_path, monkeypatch):
     if seed % 3 == 0:
         candidates = plan._candidates
         monkeypatch.setattr(
-            plan, "_candidates", lambda job: sorted(candidates(job), key=lambda p: p.places is None)
+            plan, "_candidates", lambda job: sorted(candidates(job), key=lambda c: not c.scratch)
         )
     shape = (int(rng.integers(1, 5)), int(rng.integers(20, 170)), int(rng.integers(20, 170)))
     dtype, labels_dtype = pick(rng, DTYPES), pick(rng, LABELS)

@@ -10,7 +10,7 @@ import pytest
 import cellcutter
 from cellcutter.engine.regions import needed_blocks
 from cellcutter.engine.windows import around
-from cellcutter.read import tiff
+from cellcutter.read.tiff import image as tiff
 from tests import slides
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellcutter.cells.labels import runs
+from cellcutter.cells.tally import runs
 from cellcutter.engine import schedule
 from cellcutter.engine.gather import Placement, put
-from cellcutter.engine.plan import ENOUGH, Job, Source, make_plan, partings_of
+from cellcutter.engine.job import Channel, Job
+from cellcutter.engine.parting import Parting
+from cellcutter.engine.plan import ENOUGH, make_plan
 from cellcutter.engine.regions import Grid, grid_for, needed_blocks, touches
 from cellcutter.engine.windows import Windows, around, grid, overhangs, ranges
 from cellcutter.errors import ImageError, SettingsError
@@ -126,13 +129,12 @@ def test_open_buffers_and_orders(case, block, capacity):
     n = len(windows)
     layer = touches(windows, Grid(shape, (block, block), 1, 2))
     when = schedule.times(layer, n)
-    for order in (np.arange(n), schedule.image_order(layer, when)):
-        assert sorted(order.tolist()) == list(range(n))
-        groups = schedule.groups_of(order, capacity)
-        assert [groups.members(int(groups.group[i]))[groups.slot[i]] for i in range(n)] == list(
-            range(n)
-        )
-        steps = [{int(groups.group[i]) for i in layer.of(k)} for k in range(len(layer.regions))]
+    order = schedule.image_order(layer, when)
+    assert sorted(order.tolist()) == list(range(n))
+    for groups in (schedule.Groups(n, capacity), schedule.groups_of(order, capacity)):
+        group, slot = groups.of(np.arange(n, dtype=np.int32))
+        assert [groups.members(group[i])[slot[i]] for i in range(n)] == list(range(n))
+        steps = [set(group[layer.of(k)].tolist()) for k in range(len(layer.regions))]
         assert schedule.steps_of_groups(layer, groups).tolist() == [
             sum(group in touched for touched in steps) for group in range(groups.number)
         ]
@@ -277,12 +279,18 @@ def job(
     if shuffled:
         y = rng.permutation(y)
     division = divide((channels, per_chunk, 37, 37), 2)
+    image = SimpleNamespace(
+        shape=(channels, 3000, 4000),
+        dtype=np.dtype("u2"),
+        block_shape=block,
+        planes=tuple((i,) for i in range(channels)),
+        block_nbytes=2 * block[0] * block[1] * 2,
+    )
     return Job(
         Windows(y, x, 37),
-        Source((3000, 4000), block, 2, (1,) * channels, 2 * block[0] * block[1] * 2),
-        tuple(range(channels)),
+        image,
+        tuple(Channel(plane, 0) for plane in range(channels)),
         per_chunk,
-        2,
         division.unit,
         encoder_nbytes(division),
         threads,
@@ -345,15 +353,37 @@ def test_plan_has_more_walks_rather_than_much_memory_or_scratch():
     ],
 )
 def test_channels_are_shared_out_by_planes_and_units(planes, unit_cells, most):
-    some = job(60, channels=4, per_chunk=unit_cells)
-    some = replace(some, channels=planes)
-    found = partings_of(some)
-    assert [len(parts) for parts in found] == list(range(1, most + 1))
-    for parts in found:
+    unit = job(60, channels=4, per_chunk=unit_cells).unit
+    parting = Parting(planes, unit)
+    assert parting.numbers() == list(range(1, most + 1))
+    for walks in parting.numbers():
+        parts = parting.parts(walks)
+        assert len(parts) == walks
+        assert parting.largest(walks) == max(map(len, parts))
         assert [i for part in parts for i in part] == [0, 1, 2, 3]
-        assert all(len(part) % some.unit == 0 for part in parts)
+        assert all(len(part) % unit == 0 for part in parts)
         of_parts = [{planes[i] for i in part} for part in parts]
         assert len(set().union(*of_parts)) == sum(map(len, of_parts))
+
+
+@given(st.integers(1, 3000))
+def test_numbers_of_walks_worth_trying(most):
+    """The least number of walks for each size of the largest share."""
+    numbers = Parting(range(most), 1).numbers()
+    assert len(numbers) <= 2 * (most**0.5 + 1)
+    shares = -(-most // np.arange(1, most + 1))
+    first = np.flatnonzero(np.diff(shares, prepend=most + 1)) + 1
+    assert set(first.tolist()) <= set(numbers) <= set(range(1, most + 1))
+
+
+def test_message_of_a_memory_that_nobody_asked_for():
+    with pytest.raises(SettingsError, match=r"^--cache-size: 1 MB found, at least \d+ MB expected"):
+        make_plan(job(1))
+    message = (
+        r"^windows of 37 pixels, 50 per chunk found, which need \d+ MB of memory; 1 MB are free"
+    )
+    with pytest.raises(SettingsError, match=message):
+        make_plan(replace(job(1), asked=False))
 
 
 def test_plan_uses_fewer_threads_rather_than_fail():

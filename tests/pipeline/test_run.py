@@ -244,4 +244,4 @@ def test_table_of_parameters_is_up_to_date() -> None:
     made = subprocess.run(
         [sys.executable, ROOT / "bin/parameter-table"], check=True, capture_output=True, text=True
     )
-    assert made.stdout == (ROOT / "docs/parameters.md").read_text(), "make docs"
+    assert made.stdout == (ROOT / "docs/reference/parameters.md").read_text(), "make docs"

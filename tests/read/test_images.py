@@ -14,8 +14,7 @@ import zarr
 
 import cellcutter
 from cellcutter.errors import ImageError
-from cellcutter.read.image import Image
-from cellcutter.read.sources import open_image
+from cellcutter.read import Image, open_image
 from tests import slides
 
 RNG = np.random.default_rng(7)
@@ -162,7 +161,16 @@ def test_stack_without_channels_is_taken_as_channels_with_a_note(tmp_path):
     assert image.notes == ("axis Z of length 4 is taken as the channels",)
 
 
-@pytest.mark.parametrize("axes", ["ZCYX", "TZYX", "TCYX"])
+@pytest.mark.parametrize("axes", ["TCYX", "CTYX"])
+def test_times_of_several_channels_are_channels_with_a_note(tmp_path, axes):
+    """CODEX has its cycles so."""
+    data = slides.pixels(RNG, (2, 3, 20, 24), "u2")
+    tifffile.imwrite(tmp_path / "a.ome.tif", data, metadata={"axes": axes})
+    image = check(tmp_path / "a.ome.tif", data.reshape(6, 20, 24))
+    assert image.notes == (f"{axes[0]} 2 x {axes[1]} 3 are taken as 6 channels, in this order",)
+
+
+@pytest.mark.parametrize("axes", ["ZCYX", "TZYX"])
 def test_several_planes_or_times_are_refused(tmp_path, axes):
     tifffile.imwrite(
         tmp_path / "a.ome.tif", np.zeros((2, 3, 20, 20), "u2"), metadata={"axes": axes}
@@ -208,8 +216,13 @@ def test_ome_tiff_of_several_files(tmp_path):
         )
     check(tmp_path / "c0.ome.tif", data, channel_names=("DNA", "CD3"))
     (tmp_path / "c1.ome.tif").unlink()
-    with pytest.raises(ImageError, match=r"c0\.ome\.tif: 1 of 2 planes lie in files that were not"):
-        open_image(tmp_path / "c0.ome.tif")
+    missing = r"c0\.ome\.tif: 1 of 2 channels are missing; channel 2 is expected in .*c1\.ome\.tif"
+    with open_image(tmp_path / "c0.ome.tif") as image:
+        image.check_channels([0])
+        assert image.files == (tmp_path / "c0.ome.tif",)
+        assert image.channel_names == ("DNA", "CD3")
+        with pytest.raises(ImageError, match=missing):
+            image.check_channels([0, 1])
 
 
 def test_imagej_hyperstack(tmp_path):

@@ -78,7 +78,7 @@ def test_same_bytes_however_it_is_cut(tmp_path, monkeypatch, z, keywords):
             plan,
             "_candidates",
             lambda job, scratch=scratch: sorted(
-                candidates(job), key=lambda p: (p.places is None) == scratch
+                candidates(job), key=lambda c: c.scratch != scratch
             ),
         )
         out = tmp_path / f"out{number}"
@@ -109,7 +109,7 @@ def test_shuffled(tmp_path):
     for name, shuffle in {"a": True, "b": 0, "c": 5}.items():
         cellcutter.cut_cells(*slide.paths, tmp_path / name, shuffle=shuffle, **CUT)
         group = check(slide, tmp_path / name, 11)
-        assert group.attrs["cellcutter"]["options"]["shuffle"] == int(shuffle)
+        assert group.attrs["cellcutter"]["options"]["shuffle"] == (shuffle if shuffle > 1 else 0)
         rows[name] = group["obs/row"][:].tolist()
     assert rows["a"] == rows["b"] != rows["c"]
     assert sorted(rows["c"]) == list(range(len(slide.table))) != rows["c"]
@@ -163,7 +163,7 @@ def test_names_of_columns(tmp_path):
     assert obs["column .."][0] == 2
     assert obs["column __x"][0] == 3
     assert obs["Status (table)/categories"][:].tolist() == ["mine"]
-    assert obs["Status/categories"][:].tolist() == ["ok"]
+    assert "ok" in obs["Status/categories"][:].tolist()
     assert obs.attrs["column-order"][0] == "CellID"
 
 

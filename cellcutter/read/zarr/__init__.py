@@ -1,0 +1,1 @@
+"""OME-Zarr images and Zarr arrays as (C, Y, X), each chunk decoded within bounds."""

@@ -1,0 +1,114 @@
+"""Signals that tell the program to stop: as an exception, but never in the middle of a step.
+
+Invariant: a stop comes before a step that must not be torn apart, or after it. Once a result has
+its name, a command is not stopped any more: there is nothing left that could be kept from being
+written, and the message would not be true.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class Stopped(BaseException):
+    """A signal has told the program to stop.
+
+    Parameters
+    ----------
+    number : int
+        The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Stop:
+    """The signals' handler of a command: raises :class:`Stopped`, once, until all is done."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        if not self.done:
+            self.done = True  # once is enough: what was begun is cleaned away now
+            raise Stopped(number)
+
+
+class Held:
+    """The signals that came while a step was done.
+
+    Attributes
+    ----------
+    numbers : list of int
+    """
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self._done = False
+        self._before: dict[int, Any] = {}
+
+    def done(self) -> None:
+        """Say that the result has its name: the command is not stopped after this any more."""
+        for action in self._before.values():
+            if isinstance(action, Stop):
+                action.done = True
+
+    def _begin(self) -> None:
+        for number in SIGNALS:
+            action = signal.getsignal(number)
+            if action not in (None, signal.SIG_IGN):
+                self._before[number] = action
+                signal.signal(number, self._note)
+
+    def _end(self) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
+        for number in self.numbers:
+            signal.raise_signal(number)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.numbers.append(number)
+
+
+@contextmanager
+def held() -> Iterator[Held]:
+    """Hold signals back until a step is done; then they do what they would have done."""
+    step = Held()
+    if threading.current_thread() is not threading.main_thread():
+        yield step  # signals are the main thread's
+        return
+    try:
+        step._begin()
+        yield step
+    finally:
+        step._end()
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Turn signals into :class:`Stopped`; a hang-up that is ignored (nohup) stays so."""
+    stop = Stop()
+    before = {}
+    try:
+        for number in SIGNALS:
+            before[number] = signal.getsignal(number)
+            hang_up = number != signal.SIGINT and number != signal.SIGTERM
+            if not (hang_up and before[number] == signal.SIG_IGN):
+                signal.signal(number, stop)
+        yield
+    finally:
+        stop.done = True
+        for number, action in before.items():
+            signal.signal(number, action)

@@ -1,0 +1,50 @@
+"""The files that pages take for granted, small."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import tifffile
+from skimage.measure import regionprops_table
+
+import cellcutter
+from benchmarks.slides import SlideSpec, write_project
+
+SPEC = SlideSpec("exemplar-001", channels=12, height=200, width=220, tile=64, spacing=20, seed=3)
+
+
+def make_all(folder: Path) -> None:
+    """Write every file that a page may name: a MCMICRO project, its parts, tables of others."""
+    project = folder / "exemplar-001"
+    paths = write_project(project, SPEC)
+    mask = project / "segmentation/unmicst-exemplar-001/cellMask.tif"
+    table = project / "quantification/exemplar-001--unmicst_cellMask.csv"
+    paths["labels"].rename(mask)
+    paths["table"].rename(table)
+    shutil.copytree(project, folder / "PROJECT")
+    shutil.copy(paths["image"], folder / "image.ome.tif")
+    shutil.copy(mask, folder / "cell.tif")
+    shutil.copy(table, folder / "cells.csv")
+    shutil.copy(project / "markers.csv", folder / "markers.csv")
+    labels, cells = tifffile.imread(mask), pd.read_csv(table)
+    found = regionprops_table(labels, properties=["label", "centroid", "area"])
+    pd.DataFrame(found).to_csv(folder / "regionprops.csv", index=False)
+    cells[["Y_centroid", "X_centroid"]] *= 0.65
+    cells.to_csv(folder / "micrometres.csv", index=False)
+    labels[labels == 5] = 0
+    tifffile.imwrite(folder / "filtered.tif", labels)
+    for name in ("cells.zarr", "cells.zarr.zip", "cellMaskThumbnails.zarr"):
+        z = name.endswith(".zip")
+        cellcutter.cut_cells(paths["image"], mask, table, folder / name, z=z)
+
+
+def place(names: Iterable[str], source: Path, folder: Path) -> None:
+    """Copy the files that a page takes for granted into its folder."""
+    for name in names:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name)
+        else:
+            shutil.copy(source / name, folder / name)

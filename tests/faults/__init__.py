@@ -1,0 +1,1 @@
+"""Faults of the publication, injected and counted: ``python -m tests.faults.campaign --help``."""

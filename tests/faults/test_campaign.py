@@ -1,0 +1,22 @@
+"""A sample of the campaign of faults; the whole of it is a command, see `campaign.py`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.timeout(240)
+def test_sample():
+    """In a process of its own, which forks."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.campaign", "--every=97", "--kills=20", "--pairs=10"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pairs of runs to one name" in done.stdout
