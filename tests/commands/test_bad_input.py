@@ -403,7 +403,7 @@ flags(
 )
 flags(
     "chunk above 2 GB",
-    r"--chunk-size: chunks of \d+ bytes found .*, at most \d+ expected",
+    r"chunks of \d+ bytes found .*, at most \d+ expected: a smaller --chunk-size",
     "--window-size=6000",
     "--chunk-size=9000",
 )
