@@ -110,7 +110,8 @@ def _log_notes(image: Image) -> None:
 
 def _beside(image: Image) -> list[Path]:
     """Return the files that an image is read from, beside the one that was named."""
-    return [file for file in image.files if image.path not in (file, *file.parents)]
+    own = image.path.resolve()
+    return [file for file in image.files if own not in ((place := file.resolve()), *place.parents)]
 
 
 def sources(image: Image, mask: Image | None = None) -> dict[str, object]:

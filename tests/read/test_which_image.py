@@ -403,3 +403,18 @@ def test_infos(tmp_path):
     assert info.pixel_size is not None
     assert info.pixel_size.y == 0.5
     assert (info.compression, info.block_shape, info.remarks) == ("none", (60, 70), ())
+
+
+def test_a_link_is_no_other_file(tmp_path, caplog):
+    """Nextflow stages inputs as links: neither the log nor the attributes depend on that."""
+    slide = slides.simple(tmp_path)
+    (tmp_path / "in").mkdir()
+    link = tmp_path / "in" / slide.image_path.name
+    link.symlink_to(slide.image_path)
+    caplog.set_level("INFO", "cellcutter")
+    cellcutter.cut_tiles(link, 40, tmp_path / "a.zarr")
+    cellcutter.cut_tiles(slide.image_path, 40, tmp_path / "b.zarr")
+    a, b = ((tmp_path / name / ".zattrs").read_bytes() for name in ("a.zarr", "b.zarr"))
+    assert a == b
+    assert "image_files" not in a.decode()
+    assert "pixels are read from" not in caplog.text
