@@ -63,10 +63,12 @@ def cut_cells(
     """
     wanted = complete(CellOptions, options)
     masked = wanted["mask_cells"]
+    with_masks = masked or wanted["masks"]
     mask = inputs.given_mask(mask, wanted)
     with ExitStack() as stack:
         paths = [image, mask, cells, wanted["markers"]]
-        publication = stack.enter_context(claim(destination, paths, wanted, has_masks=masked))
+        apart = with_masks and wanted["layout"] == "chunks"
+        publication = stack.enter_context(claim(destination, paths, wanted, has_masks=apart))
         segmentation = None if mask is None else inputs.open_mask(stack, mask, wanted)
         picture = inputs.open_image_of(stack, image, wanted, segmentation)
         publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
@@ -112,16 +114,21 @@ def cut_tiles(
         publication.protect(picture.files)
         names, channels = inputs.channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
+        ids = np.arange(len(windows))
+        order = inputs.shuffled(len(windows), wanted["shuffle"])
+        if order is not None:
+            windows, ids = windows[order], order
         request = Request(
             picture,
             channels,
             names,
             "tile",
             windows,
-            np.arange(len(windows)),
+            ids,
             inputs.sources(picture),
             {"window_size": size, **inputs.asked(wanted, "step_size")},
             wanted,
             limits,
+            order=order,
         )
         return produce(request, publication, progress or inputs.silent)

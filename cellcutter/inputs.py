@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from cellcutter.cells.checks import Status, placement, problems
 from cellcutter.cells.found import Survey
 from cellcutter.cells.labels import survey
@@ -24,7 +26,7 @@ from cellcutter.options import CellOptions, Name, Options
 from cellcutter.read import Image, open_image
 from cellcutter.request import Request
 from cellcutter.store.layout import numeric
-from cellcutter.types import Progress
+from cellcutter.types import Ints, Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +50,10 @@ def given_mask(mask: Name | None, options: CellOptions) -> Name | None:
     """
     if mask is not None and os.fspath(mask) != "-":
         return mask
-    if options["window_size"] is None or options["mask_cells"]:
-        because = "with --mask-cells" if options["mask_cells"] else "without --window-size"
+    with_masks = options["mask_cells"] or options["masks"]
+    if options["window_size"] is None or with_masks:
+        flag = "--mask-cells" if options["mask_cells"] else "--masks"
+        because = f"with {flag}" if with_masks else "without --window-size"
         raise SettingsError(f"SEGMENTATION_MASK: - found {because}, the path of a mask expected")
     return None
 
@@ -123,9 +127,22 @@ def asked(options: Options, *names: str) -> dict[str, object]:
     """Return options as the attributes show them: those named, and which image was chosen."""
     given: dict[str, object] = dict(options)
     chosen = ("image_index", "mask_index", "mask_channel", "columns", "centroid_unit")
-    return {name: given[name] for name in names} | {
-        name: given[name] for name in chosen if given.get(name) not in (None, "px")
-    }
+    told = {name: given[name] for name in chosen if given.get(name) not in (None, "px")}
+    unused = {"layout": "chunks", "masks": False, "shuffle": None}
+    told |= {n: given[n] for n, not_used in unused.items() if given.get(n, not_used) != not_used}
+    return {name: given[name] for name in names} | told
+
+
+def shuffled(number: int, seed: int | None) -> Ints | None:
+    """Return a random order that a seed fixes, or None.
+
+    The order of random numbers from PCG64 itself, which numpy promises to keep, while those of
+    its generators may change (https://numpy.org/neps/nep-0019-rng-policy.html).
+    """
+    if seed is None:
+        return None
+    numbers = np.random.PCG64(seed).random_raw(number)
+    return np.argsort(numbers, kind="stable").astype(np.int64)
 
 
 def channels_of(image: Image, options: Options) -> tuple[tuple[str, ...] | None, list[int]]:
@@ -254,6 +271,11 @@ def request_of_cells(
     found, size = survey_cells(table, image, mask, window, limits, progress)
     windows = around(table.y, table.x, size)
     status = check_cells(table, image, mask, found, windows, options["on_missing"])
+    present = None if found is None else found.present
+    order = shuffled(len(table), options["shuffle"])
+    if order is not None:
+        table, windows, status = table.take(order), windows[order], status[order]
+        present = None if present is None else present[order]
     labels = mask.name if mask else None
     request = Request(
         image,
@@ -268,8 +290,11 @@ def request_of_cells(
         limits,
         status,
         table.digest(),
-        mask if options["mask_cells"] else None,
-        None if found is None else found.present,
+        mask if options["mask_cells"] or options["masks"] else None,
+        present,
+        options["mask_cells"],
+        cells,
+        order,
     )
     return request, None if window else found
 

@@ -43,6 +43,8 @@ class Kind:
         What stands for the value in the help; None for a switch.
     many : bool
         Whether the command line may give several words.
+    bare : str, optional
+        What the flag alone stands for, where its value, a whole number, may be left out.
     """
 
     python: str
@@ -50,6 +52,7 @@ class Kind:
     read: Callable[[Any], object]
     metavar: str | None = None
     many: bool = False
+    bare: str | None = None
 
 
 def _whole(value: Any) -> int:
@@ -116,6 +119,18 @@ def _is_truth(value: object) -> bool:
     return type(value).__name__ in ("bool", "bool_")  # Python's, or numpy's of any version
 
 
+def _seed(value: Any) -> int | None:
+    """Return a seed; True is the first of them, False none."""
+    if _is_truth(value):
+        return 0 if value else None
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r"\s*[0-9]{1,15}\s*", value) else -1
+    seed = operator.index(value)
+    if not 0 <= seed < 10**15:
+        raise ValueError(value)
+    return seed
+
+
 def _path(value: Any) -> str:
     path = os.fspath(value)
     if not isinstance(path, str) or not path or b"\0" in os.fsencode(path):
@@ -163,6 +178,7 @@ COLUMNS = Kind(
 )
 SIZE = Kind("float", "a number above 0", _size, "MB")
 SWITCH = Kind("bool", "true or false", _truth)
+SEED = Kind("int or bool", "a whole number of 0 or more", _seed, "SEED", bare="0")
 PATH = Kind("path", "the path of a file", _path, "FILE")
 CSV = Kind("path", "the path of a file", _path, "CSV")
 CHANNELS = Kind("sequence of int or str", "a list of numbers and names", _channels, "C", many=True)

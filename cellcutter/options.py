@@ -18,6 +18,7 @@ from cellcutter.kinds import (
     CSV,
     LENGTH,
     PIXELS,
+    SEED,
     SIZE,
     SWITCH,
     WHOLE,
@@ -60,12 +61,42 @@ class Options(TypedDict, total=False):
         Name | None,
         Option(CSV, "file of marker names, a row for each channel, as MCMICRO's markers.csv", CUT),
     ]
+    layout: Annotated[
+        Literal["chunks", "cells"],
+        Option(
+            choice("chunks", "cells"),
+            "how the store is laid out: chunks is one array [channels, cells, y, x] that all "
+            "versions of zarr read; cells is an AnnData store whose images, [cells, channels, y, "
+            "x], are quick to read one by one in any order (default: chunks)",
+            STORED,
+            default="chunks",
+        ),
+    ]
+    shuffle: Annotated[
+        int | bool | None,
+        Option(
+            SEED,
+            "store in a random order, the same for the same seed (default: in the order of the "
+            "table; the seed of --shuffle alone is 0)",
+            STORED,
+        ),
+    ]
+    statistics: Annotated[
+        Literal["sampled", "exact", "none"],
+        Option(
+            choice("sampled", "exact", "none"),
+            "mean, standard deviation and percentiles of each channel, in the store's attributes: "
+            "of some thousand cells, or of all, which takes longer (default: sampled)",
+            STORED,
+            default="sampled",
+        ),
+    ]
     chunk_size: Annotated[
         float | None,
         Option(
             SIZE,
-            f"size of a chunk in MB before it is compressed; a MB is 1024 x 1024 bytes (default: "
-            f"{DEFAULT_CHUNK_SIZE})",
+            f"size of a chunk (with --layout cells, of a shard) in MB before it is compressed; a "
+            f"MB is 1024 x 1024 bytes (default: {DEFAULT_CHUNK_SIZE})",
             STORED,
         ),
     ]
@@ -73,8 +104,8 @@ class Options(TypedDict, total=False):
         Literal["default", "fast", "small", "none"],
         Option(
             choice("default", "fast", "small", "none"),
-            "how chunks are compressed: fast is quicker to write and to read, small takes longer "
-            "(default: default)",
+            "how chunks are compressed: fast is quicker to write and to read, small takes longer; "
+            "with --layout cells, default is as fast (default: default)",
             STORED,
             default="default",
         ),
@@ -164,7 +195,8 @@ class CellOptions(Options, total=False):
         Option(
             SWITCH,
             "set pixels outside of the thumbnail's own cell to zero, and store the cells' masks "
-            "[cells, window, window] as <DESTINATION's stem>_mask.zarr",
+            "[cells, window, window] as <DESTINATION's stem>_mask.zarr, or with --layout cells "
+            "in the store",
             CUT,
             default=False,
         ),
@@ -185,6 +217,15 @@ class CellOptions(Options, total=False):
             "which image of SEGMENTATION_MASK, from 1, where the file has several (default: the "
             "largest)",
             CUT,
+        ),
+    ]
+    masks: Annotated[
+        bool,
+        Option(
+            SWITCH,
+            "store the cells' masks as --mask-cells does, and leave the pixels as they are",
+            CUT,
+            default=False,
         ),
     ]
     on_missing: Annotated[

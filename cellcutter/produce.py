@@ -1,6 +1,6 @@
 """From windows to a published store: planned, cut, described, checked, renamed.
 
-What both commands share. Masks are cut first, and read back when they are laid over thumbnails.
+What both commands share.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cellcutter.engine.assemble import Cutting, Sink
+from cellcutter.engine.assemble import Cutting
 from cellcutter.engine.plan import Plan, make_plan
 from cellcutter.limits import MB
 from cellcutter.options import Name, Options
-from cellcutter.request import Array, Request
+from cellcutter.outputs import Outputs
+from cellcutter.request import Request
 from cellcutter.store.layout import Layout
 from cellcutter.store.names import Names
 from cellcutter.store.publish import Publication, claimed
-from cellcutter.store.writer import StoreWriter
-from cellcutter.types import Pixels, Progress
+from cellcutter.types import Progress
 
 log = logging.getLogger("cellcutter")
 _STORES = ("masks", "store")  # as they are called while they are made
@@ -41,11 +41,12 @@ class CutResult:
     destination : Path
         The store of the thumbnails.
     masks : Path or None
-        The store of the masks.
+        The store of the masks, where they have one of their own.
     shape : tuple of int
-        Channels, cells or tiles, window size, window size.
+        Channels, cells or tiles, window size, window size; with the layout `cells`, the cells
+        come first.
     chunks : tuple of int
-        Shape of a chunk.
+        Shape of a chunk, or of a shard.
     dtype : numpy.dtype
         Type of a pixel, that of the image.
     nbytes : int
@@ -113,21 +114,22 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
     layout = arrays[-1].layout
     _log_plan(request, layout, plans[-1], memory)
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(_writer(request, publication.folder / _STORES[number], array))
-            for number, array in enumerate(arrays, len(_STORES) - len(arrays))
-        ]
+        made_in = _STORES if publication.names.has_masks else _STORES[1:]
+        folders = [publication.folder / name for name in made_in]
+        zipped = request.options["z"]
+        places = [(f, f.with_name(f"{f.name}.zip") if zipped else None) for f in folders]
+        outputs = stack.enter_context(Outputs(request, arrays, places, publication.folder))
+        sinks = outputs.sinks()
         cuttings = [
             Cutting(plan, array.job, sink, publication.folder)
-            for plan, array, sink in zip(plans, arrays, _sinks(writers), strict=True)
+            for plan, array, sink in zip(plans, arrays, sinks, strict=True)
         ]
         counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
         for cutting in cuttings[:-1]:
             cutting.run(counter.add)
 
         def write_tables() -> None:
-            for writer in writers:
-                writer.write_file(request.table_name, request.table())
+            outputs.write_tables()
             if publication.names.metadata:
                 with publication.metadata.open("w", encoding="utf-8", newline="") as file:
                     file.writelines(request.metadata())
@@ -136,41 +138,22 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
         cuttings[-1].run(counter.add)
         tables.result()
-        *masks_made, made = [each.finish() for each in writers]
+        *masks_made, made = outputs.finish()
         publication.publish(made, *masks_made)
     seconds = time.monotonic() - request.started
-    nbytes = sum(each.nbytes for each in writers)
+    nbytes = outputs.nbytes
     names = publication.names
     log.info("wrote %s: %.1f MB in %.1f s", names.destination, nbytes / MB, seconds)
     return CutResult(
         names.destination,
         names.masks if names.has_masks else None,
-        layout.shape,
-        layout.chunks,
+        layout.stored_shape,
+        layout.stored_chunks,
         layout.dtype,
         nbytes,
         memory,
         seconds,
     )
-
-
-def _sinks(writers: Sequence[StoreWriter]) -> list[Sink]:
-    """Return what takes the chunks of each array: the masks', if there are any, come first."""
-    *masks, writer = writers
-    return [masks[0].write, _masked(writer, masks[0])] if masks else [writer.write]
-
-
-def _masked(writer: StoreWriter, masks: StoreWriter) -> Sink:
-    """Return a sink that writes thumbnails with their masks laid over them."""
-    memory = threading.local()
-
-    def sink(index: int, pixels: Pixels) -> None:
-        if not hasattr(memory, "masks"):
-            memory.masks = np.empty(masks.layout.chunks, bool)
-        masks.read(index, memory.masks)
-        writer.write(index, pixels, memory.masks)
-
-    return sink
 
 
 class _Counter:
@@ -186,18 +169,6 @@ class _Counter:
         with self._lock:
             self._done += 1
             self._progress("cutting", self._done, self._total)
-
-
-def _writer(request: Request, folder: Path, array: Array) -> StoreWriter:
-    """Return the writer of a store in a folder; masks are read back while it is made."""
-    return StoreWriter(
-        folder,
-        array.layout,
-        request.attributes(array.axes),
-        request.options["compression"],
-        folder.with_name(f"{folder.name}.zip") if request.options["z"] else None,
-        rereadable=array.layout.dtype == bool,
-    )
 
 
 def _log_plan(request: Request, layout: Layout, plan: Plan, memory: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,13 @@ from cellcutter.options import Options
 from cellcutter.read.image import Image
 from cellcutter.store import describe
 from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
-from cellcutter.store.codec import BLOCK_NBYTES, CODECS
-from cellcutter.store.layout import Layout, cells_per_chunk, check_layout
-from cellcutter.types import Bools, Ints, Pixels
+from cellcutter.store.codec import BLOCK_NBYTES, CELL_CODECS, CODECS
+from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, check_layout
+from cellcutter.store.shards import shard_encoder_nbytes, shard_masks_nbytes
+from cellcutter.types import Bools, Column, Ints, Name, Pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,15 @@ class Request:
     digest : str, optional
         SHA-256 of the CellIDs.
     mask : Image, optional
-        The segmentation mask, where pixels outside of cells are to be zero.
+        The segmentation mask, where the cells' masks are to be stored.
     present : bool array of shape (n,), optional
         Whether the mask holds each cell.
+    masked : bool
+        Whether pixels outside of cells are to be zero.
+    cells : path or DataFrame, optional
+        The table of the cells.
+    order : int64 array of shape (n,), optional
+        Where the output is shuffled: the row in the table of each cell, or the tile's number.
     """
 
     image: Image
@@ -83,12 +94,20 @@ class Request:
     digest: str | None = None
     mask: Image | None = None
     present: Bools | None = None
+    masked: bool = False
+    cells: Name | pd.DataFrame | None = None
+    order: Ints | None = None
     started: float = field(default_factory=time.monotonic)
 
     @property
     def table_name(self) -> str:
         """Name of the table inside the store."""
         return f"{self.kind}s.csv"
+
+    @property
+    def cells_first(self) -> bool:
+        """Whether the layout is that of cells."""
+        return self.options["layout"] == "cells"
 
     def arrays(self) -> list[Array]:
         """Return what is cut, in this order: the masks, if they are wanted, and the thumbnails.
@@ -102,13 +121,14 @@ class Request:
         shape = (len(self.channels), n, size, size)
         cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
         per_chunk = cells_per_chunk(cell_nbytes, n, self.limits.per_chunk, self.limits.chunk_nbytes)
-        codec = CODECS[self.options["compression"]]
+        codec = (CELL_CODECS if self.cells_first else CODECS)[self.options["compression"]]
         block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
-        layout = check_layout(Layout(shape, per_chunk, self.image.dtype, block_nbytes))
+        kind = CellsLayout if self.cells_first else Layout
+        layout = check_layout(kind(shape, per_chunk, self.image.dtype, block_nbytes))
         axes = (self.kind, "y", "x")
         if self.mask is None:
             return [Array(("channel", *axes), layout, self._job(layout, self._channels()))]
-        mask_layout = Layout(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
+        mask_layout = kind(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
         masks = self._job(
             mask_layout,
             (Channel(0, 0),),
@@ -116,7 +136,11 @@ class Request:
             only=self.ids.astype(self.mask.dtype),
             select=self.present,
         )
-        mask_nbytes = masks_nbytes(mask_layout.division, layout.dtype.itemsize)
+        mask_nbytes = (
+            shard_masks_nbytes(mask_layout)
+            if isinstance(mask_layout, CellsLayout)
+            else masks_nbytes(mask_layout.division, layout.dtype.itemsize)
+        )
         job = self._job(layout, self._channels(), mask_nbytes=mask_nbytes)
         return [Array(axes, mask_layout, masks), Array(("channel", *axes), layout, job)]
 
@@ -140,19 +164,25 @@ class Request:
         mask_nbytes: int = 0,
     ) -> Job:
         """Return what a plan is made for."""
+        cells_first = isinstance(layout, CellsLayout)
+        if isinstance(layout, CellsLayout):
+            unit, encoder = len(channels), shard_encoder_nbytes(layout)
+        else:
+            unit, encoder = layout.division.unit, encoder_nbytes(layout.division)
         return Job(
             self.windows,
             image or self.image,
             channels,
             layout.per_chunk,
-            layout.division.unit,
-            encoder_nbytes(layout.division),
+            unit,
+            encoder,
             self.limits.threads,
             self.limits.memory,
             self.limits.asked,
             only,
             select,
             mask_nbytes,
+            cells_first,
         )
 
     def table(self) -> Iterator[str]:
@@ -162,20 +192,37 @@ class Request:
             return describe.csv_text(columns)
         return describe.csv_text({**columns, "Status": self.status})
 
+    def columns(self) -> Iterator[tuple[str, Column]]:
+        """Yield the columns of the table in a store of cells, but for those of the given table."""
+        for name, values in self._columns().items():
+            yield name, Column(values)
+        if self.status is not None:
+            words, codes = np.unique(self.status.astype(str), return_inverse=True)
+            yield "Status", Column(codes.astype(np.int8), None, words.tolist())
+
     def metadata(self) -> Iterator[str]:
         """Return the table of the windows that --save-metadata asks for."""
         return describe.csv_text(self._columns())
+
+    def marker_names(self) -> list[str]:
+        """Return the names of the output's channels, their numbers where they have none."""
+        names = self.names
+        return [(names[c] if names else "") or str(c + 1) for c in self.channels]
 
     def _columns(self) -> dict[str, describe.Column]:
         key = f"{self.kind.capitalize()}ID"
         return {
             key: self.ids,
             **_window_columns(self.windows, self.image.shape[1:]),
+            **({} if self.order is None else {"row": self.order}),
         }
 
-    def attributes(self, axes: tuple[str, ...]) -> dict[str, object]:
+    def attributes(
+        self, axes: tuple[str, ...], statistics: Mapping[str, object] | None = None
+    ) -> dict[str, object]:
         """Return what a store says of itself."""
-        table = {"file": self.table_name, "rows": len(self.windows)}
+        place = {"group": "obs"} if self.cells_first else {"file": self.table_name}
+        table: dict[str, object] = {**place, "rows": len(self.windows)}
         if self.digest:
             table["cell_ids_sha256"] = self.digest
         return describe.attributes(
@@ -188,6 +235,7 @@ class Request:
             sources=self.sources,
             options=self.asked,
             table=table,
+            statistics=statistics,
         )
 
 

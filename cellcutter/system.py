@@ -135,7 +135,7 @@ def begin_sync(descriptor: int) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Wait until a folder and the files in it are on the disk.
+    """Wait until a folder, the files in it and the folders in it are on the disk.
 
     Several files at a time: the disk's journal takes them together.
 
@@ -143,12 +143,15 @@ def sync_tree(folder: Path) -> None:
     ------
     OSError
     """
-    with os.scandir(folder) as entries:
-        files = [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
+    folders: list[Path] = []
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        for _ in pool.map(sync_file, files):
+        for parent, _, names in os.walk(folder):
+            folders.append(Path(parent))
+            files = [Path(parent, name) for name in names]
+            for _ in pool.map(sync_file, [file for file in files if not file.is_symlink()]):
+                pass
+        for _ in pool.map(sync_folder, reversed(folders)):
             pass
-    sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:

@@ -22,6 +22,25 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a table, a value for each of n rows.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        Numbers, truth values, or texts (as objects); for categories their numbers, from 0.
+    missing : bool array of shape (n,), optional
+        Where whole numbers or truth values are missing.
+    categories : list of str, optional
+        Where texts are stored as numbers of categories, -1 where one is missing.
+    """
+
+    values: Pixels
+    missing: Bools | None = None
+    categories: list[str] | None = None
+
+
+@dataclass(frozen=True)
 class PixelSize:
     """Height and width of a pixel.
 

@@ -51,6 +51,10 @@ class CellTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, order: Ints) -> CellTable:
+        """Return the cells in another order."""
+        return CellTable(self.name, self.ids[order], self.y[order], self.x[order])
+
     def digest(self) -> str:
         """Return the SHA-256 of the CellIDs as little-endian 64-bit integers."""
         return hashlib.sha256(self.ids.astype("<i8").tobytes()).hexdigest()

@@ -74,7 +74,8 @@ class Parser(argparse.ArgumentParser):
                 *flags,
                 dest=name,
                 metavar=option.kind.metavar,
-                nargs="*" if option.kind.many else None,
+                nargs="*" if option.kind.many else "?" if option.kind.bare else None,
+                const=option.kind.bare,
                 help=text,
             )
 
@@ -114,6 +115,7 @@ class Parser(argparse.ArgumentParser):
         words = list(argv)
         end = words.index("--") if "--" in words else len(words)
         kept = words[end + 1 :]
+        words[:end] = self._completed(words[:end])
         stand_ins = [f"{_STAND_IN}{number}" for number in range(len(kept))]
         try:
             found, rest = self.parse_known_intermixed_args([*words[: end + 1], *stand_ins])
@@ -135,6 +137,20 @@ class Parser(argparse.ArgumentParser):
             if option.kind.many and name in given:
                 given[name] = ",".join(given[name])
         return given
+
+    def _completed(self, words: Sequence[str]) -> list[str]:
+        """Return words in which no flag takes a word that is not its value."""
+        bare = {
+            flag: option.kind.bare
+            for name, option in self._options.items()
+            if option.kind.bare
+            for flag in flags_of(name, option)
+        }
+        following = [*words[1:], ""]
+        return [
+            f"{word}={bare[word]}" if word in bare and not after.isdecimal() else word
+            for word, after in zip(words, following, strict=True)
+        ]
 
     def _refuse(self, words: Sequence[str]) -> NoReturn:
         """Say of words that are none of the command's which it may have been."""

@@ -35,7 +35,8 @@ class Cutting:
     sink : callable (chunk number, pixels)
         Gets the channels of each chunk in their order, once, from any thread; one chunk is in no
         two threads at a time. Pixels as in ``job.dtype``, of shape (channels, cells per chunk,
-        size, size), are used again after the call.
+        size, size), or with ``job.cells_first`` (cells per chunk, channels, size, size), are used
+        again after the call.
     folder : Path
         Where a scratch file may lie.
     """
@@ -69,6 +70,9 @@ class Cutting:
                 self._to_scratch(part, steps, scratch, advance)
                 self._from_scratch(part, scratch, advance)
 
+    def _order(self, cells: int, channels: int) -> tuple[int, int]:
+        return (cells, channels) if self._job.cells_first else (channels, cells)
+
     def _planes(self, part: range) -> set[int]:
         return {self._job.channels[i].plane for i in part}
 
@@ -76,10 +80,11 @@ class Cutting:
         self, part: range, steps: Ints, memory: NDArray[np.uint8], advance: Advance
     ) -> None:
         size, plan = self._job.windows.size, self._plan
-        shape = plan.buffers, len(part), plan.groups.capacity, size, size
+        shape = plan.buffers, *self._order(plan.groups.capacity, len(part)), size, size
         dtype = self._job.dtype
         buffers = memory[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
-        channels = [buffers[:, i] for i in range(len(part))]
+        by_channel = buffers.swapaxes(1, 2) if self._job.cells_first else buffers
+        channels = [by_channel[:, i] for i in range(len(part))]
 
         def emit(group: int, buffer: int) -> None:
             self._sink(group, buffers[buffer])
@@ -105,9 +110,11 @@ class Cutting:
 
         def one(chunk: int) -> None:
             if not hasattr(memory, "pixels"):
-                memory.pixels = np.empty((len(part), n, size, size), self._job.dtype)
+                shape = (*self._order(n, len(part)), size, size)
+                memory.pixels = np.empty(shape, self._job.dtype)
                 memory.raw = np.empty((n, len(part), size, size), self._job.dtype)
-            scratch.read(chunk * n, memory.raw, memory.pixels)
+            first = self._job.cells_first
+            scratch.read(chunk * n, memory.raw, memory.pixels, cells_first=first)
             self._sink(chunk, memory.pixels)
             advance()
 

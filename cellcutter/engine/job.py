@@ -55,6 +55,8 @@ class Job:
         Windows to be cut; the others are zero.
     mask_nbytes : int
         Memory that a thread needs for the masks that it lays over a chunk.
+    cells_first : bool
+        Whether chunks are put together as (cells, channels, size, size).
     """
 
     windows: Windows
@@ -69,6 +71,7 @@ class Job:
     only: Pixels | None = None
     select: Bools | None = None
     mask_nbytes: int = 0
+    cells_first: bool = False
 
     @property
     def dtype(self) -> np.dtype[np.generic]:

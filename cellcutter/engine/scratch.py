@@ -54,7 +54,7 @@ class ScratchFile:
                 written = self._write_some(run, offset)
                 run, offset = run[written:], offset + written
 
-    def read(self, first: int, raw: Pixels, pixels: Pixels) -> None:
+    def read(self, first: int, raw: Pixels, pixels: Pixels, *, cells_first: bool = False) -> None:
         """Put the thumbnails of a chunk together.
 
         Parameters
@@ -63,12 +63,18 @@ class ScratchFile:
             The chunk's first window.
         raw : array of shape (n, channels, size, size)
             Memory for what is read.
-        pixels : array of shape (channels, n, size, size)
+        pixels : array of shape (channels, n, size, size), or (n, channels, size, size)
             Gets the thumbnails in the order of the windows, and zeros where there are none.
+        cells_first : bool
+            Which of both shapes it is.
         """
         places = self._places[first : first + len(raw)] - first
         n = len(places)
         self._fill(raw[:n].reshape(-1).view(np.uint8), first * raw[0].nbytes)
+        if cells_first:
+            np.take(raw[:n], places, axis=0, out=pixels[:n], mode="clip")
+            pixels[n:] = 0
+            return
         for position, channel in enumerate(pixels):
             np.take(raw[:n, position], places, axis=0, out=channel[:n], mode="clip")
             channel[n:] = 0

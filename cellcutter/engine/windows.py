@@ -37,7 +37,7 @@ class Windows:
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, part: slice) -> Windows:
+    def __getitem__(self, part: slice | Indices) -> Windows:
         return Windows(self.y[part], self.x[part], self.size)
 
 

@@ -28,10 +28,10 @@ from cellcutter.types import Unsigned
 HEADER = struct.Struct("<BBBBIII")
 LARGEST = 2**31 - 1
 LEAST_NBYTES = 256 << 10  # of a unit, where a chunk has several
-_LENGTH = struct.Struct("<i")
+LENGTH = struct.Struct("<i")
 _VERSION = 2  # of the format, and 1 of each compressor's
 _BYTES, _BITS, _NOT_SPLIT = 0x01, 0x04, 0x10
-_LEAST_SPLIT = 128  # pixels: smaller blocks are not split (MIN_BUFFERSIZE)
+LEAST_SPLIT = 128  # pixels: smaller blocks are not split (MIN_BUFFERSIZE)
 # Samples to choose the shuffle by, and the ways: pieces from all over, so large that windows which
 # overlap lie in one.
 _PIECE = 8 << 10  # pixels
@@ -78,7 +78,7 @@ class Division:
     @property
     def frame_nbytes(self) -> int:
         """Bytes of a frame in which nothing could be made smaller."""
-        index = self.blocks * _LENGTH.size * (1 + self.itemsize)
+        index = self.blocks * LENGTH.size * (1 + self.itemsize)
         return HEADER.size + index + self.pixels * self.itemsize
 
 
@@ -123,6 +123,37 @@ def masks_nbytes(masks: Division, itemsize: int) -> int:
     return masks.pixels * (2 + itemsize) + decoder_nbytes(masks)
 
 
+def header(
+    codec: Codec, division: Division, shuffle: Shuffle, *, split: bool, nbytes: int
+) -> bytes:
+    """Return the header of a frame.
+
+    Parameters
+    ----------
+    codec : Codec
+    division : Division
+    shuffle : "byte" or "bit"
+    split : bool
+        Whether each plane of a block is a stream.
+    nbytes : int
+        Of the whole frame.
+    """
+    flags = codec.flags | (0 if split else _NOT_SPLIT)
+    if shuffle == "bit":
+        flags |= _BITS
+    elif division.itemsize > 1:
+        flags |= _BYTES
+    return HEADER.pack(
+        _VERSION,
+        1,
+        flags,
+        division.itemsize,
+        division.pixels * division.itemsize,
+        division.per_block * division.itemsize,
+        nbytes,
+    )
+
+
 def decode(frame: bytes, out: NDArray[np.generic]) -> None:
     """Decode a frame into an array, C-contiguous, of its size."""
     imagecodecs.blosc_decode(frame, numthreads=1, out=out.reshape(-1).view(np.uint8).data)
@@ -141,7 +172,7 @@ class Frame:
         self.shuffle: Shuffle = "byte"
         self.ways: list[int] = []
         self.starts: list[int] = []
-        self.end = HEADER.size + _LENGTH.size * division.blocks
+        self.end = HEADER.size + LENGTH.size * division.blocks
         self.left: Unsigned = np.empty(0, f"u{division.itemsize}")
         self._division = division
 
@@ -229,32 +260,20 @@ class Encoder:
         for stream, way in zip(streams, frame.ways, strict=False):
             content = self._compressors.compress(stream, frame.shuffle, way)
             stored = content if len(content) < len(stream) else stream
-            file.write(_LENGTH.pack(len(stored)))
+            file.write(LENGTH.pack(len(stored)))
             file.write(stored)
-            frame.end += _LENGTH.size + len(stored)
+            frame.end += LENGTH.size + len(stored)
             del content, stored  # before the next is made
 
     @property
     def _split(self) -> bool:
-        return self.division.per_block >= _LEAST_SPLIT
+        return self.division.per_block >= LEAST_SPLIT
 
     def _header(self, frame: Frame) -> bytes:
-        division = self.division
-        flags = self._codec.flags | (0 if self._split else _NOT_SPLIT)
-        if frame.shuffle == "bit":
-            flags |= _BITS
-        elif division.itemsize > 1:
-            flags |= _BYTES
-        header = HEADER.pack(
-            _VERSION,
-            1,
-            flags,
-            division.itemsize,
-            division.pixels * division.itemsize,
-            division.per_block * division.itemsize,
-            frame.end,
+        head = header(
+            self._codec, self.division, frame.shuffle, split=self._split, nbytes=frame.end
         )
-        return header + np.array(frame.starts, "<i4").tobytes()
+        return head + np.array(frame.starts, "<i4").tobytes()
 
     def _choose(self, frame: Frame, pixels: _Pixels, start: int) -> None:
         """Choose the ways for the blocks of a unit that starts somewhere, and once the shuffle."""

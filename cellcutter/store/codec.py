@@ -38,7 +38,7 @@ class Codec:
     level : int
         Blosc's level that comes nearest, for programs that write to the store.
     ways : mapping of "byte" or "bit" to a sequence of (maker, tolerated)
-        For each shuffle that may be chosen ("byte" is always there), from the slowest to the
+        For each shuffle that may be chosen, from the slowest to the
         quickest: what makes a compressor of its own, for one thread, and how many times as large
         as the smallest it may make a sample to be taken.
     block_nbytes : int
@@ -122,6 +122,14 @@ CODECS: dict[str, Codec | None] = {
     "none": None,
 }
 
+# The same for frames of one cell each: small ones, of which many are read one by one.
+CELL_CODECS: dict[str, Codec | None] = {
+    "default": Codec("lz4", 5, {"bit": [(lz4(5), 1.0)]}),
+    "fast": Codec("lz4", 5, {"bit": [(lz4(5), 1.0)]}),
+    "small": CODECS["default"],
+    "none": None,
+}
+
 
 class Compressors:
     """The compressors of a codec, for one thread.
@@ -163,32 +171,41 @@ class Compressors:
                 np.right_shift(block, 8 * number, out=plane, casting="unsafe")
         return [stream.data for stream in (planes if split else planes.reshape(1, -1))]
 
-    def choose_shuffle(self, sample: Unsigned) -> Shuffle:
-        """Return the shuffle that makes a sample smaller, or the quicker one if that will do."""
-        sizes = {shuffle: self._suit(shuffle, sample)[1] for shuffle in self._ways}
+    def choose_shuffle(self, *samples: Unsigned) -> Shuffle:
+        """Return the shuffle that makes samples smaller, or the quicker one if that will do."""
+        if len(self._ways) == 1:
+            return next(iter(self._ways))
+        sizes = {shuffle: self._suit(shuffle, samples)[1] for shuffle in self._ways}
         tolerated = _BITS_TOLERATED if self._itemsize > 1 else 1.0
         return "bit" if sizes["bit"] <= tolerated * sizes["byte"] else "byte"
 
-    def choose_ways(self, shuffle: Shuffle, sample: Unsigned) -> list[int]:
-        """Return the way that suits each plane of a sample."""
-        return self._suit(shuffle, sample)[0]
+    def choose_ways(self, shuffle: Shuffle, *samples: Unsigned) -> list[int]:
+        """Return the way that suits each plane of samples."""
+        if len(self._ways[shuffle]) == 1:
+            return [0] * self._itemsize
+        return self._suit(shuffle, samples)[0]
 
-    def _suit(self, shuffle: Shuffle, sample: Unsigned) -> tuple[list[int], int]:
-        """Return the way that suits each plane of a sample, and the bytes that they make of it.
+    def _suit(self, shuffle: Shuffle, samples: Sequence[Unsigned]) -> tuple[list[int], int]:
+        """Return the way that suits each plane of samples, and the bytes that they make of them.
 
         Planes of bits are so long in a chunk that each has frequencies of its own, so each is
         compressed by itself.
         """
         ways = self._ways[shuffle]
+        sizes = [[0] * len(ways) for _ in range(self._itemsize)]
+        for sample in samples:
+            planes = self.planes(sample, shuffle, split=True)
+            for plane, found in zip(planes, sizes, strict=True):
+                parts = [plane]
+                if shuffle == "bit" and len(plane) % OCTET == 0:
+                    step = len(plane) // OCTET
+                    parts = [plane[i : i + step] for i in range(0, len(plane), step)]
+                for number, (way, _) in enumerate(ways):
+                    found[number] += sum(len(way(part)) for part in parts)
         chosen, total = [], 0
-        for plane in self.planes(sample, shuffle, split=True):
-            parts = [plane]
-            if shuffle == "bit" and len(plane) % OCTET == 0:
-                step = len(plane) // OCTET
-                parts = [plane[i : i + step] for i in range(0, len(plane), step)]
-            sizes = [sum(len(way(part)) for part in parts) for way, _ in ways]
-            limits = [tolerated * min(sizes) for _, tolerated in ways]
-            good = [i for i, size in enumerate(sizes) if size <= limits[i]]
+        for found in sizes:
+            limits = [tolerated * min(found) for _, tolerated in ways]
+            good = [i for i, size in enumerate(found) if size <= limits[i]]
             chosen.append(good[-1])
-            total += sizes[good[-1]]
+            total += found[good[-1]]
         return chosen, total

@@ -25,6 +25,7 @@ def attributes(
     sources: Mapping[str, object],
     options: Mapping[str, object],
     table: Mapping[str, object],
+    statistics: Mapping[str, object] | None,
 ) -> dict[str, object]:
     """Return the attributes of a store; the same input and options make the same attributes.
 
@@ -47,6 +48,8 @@ def attributes(
         What was asked for, as far as it changes the result.
     table : mapping
         Where the cells or tiles are listed, and what identifies them.
+    statistics : mapping, optional
+        Of each channel.
     """
     return {
         "_ARRAY_DIMENSIONS": list(axes),
@@ -62,6 +65,7 @@ def attributes(
             "sources": dict(sources),
             "options": dict(options),
             "table": dict(table),
+            **({} if statistics is None else {"statistics": dict(statistics)}),
         },
     }
 

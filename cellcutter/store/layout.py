@@ -34,6 +34,16 @@ class Layout:
     block_nbytes: int = BLOCK_NBYTES
 
     @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Shape of the array as readers see it."""
+        return self.shape
+
+    @property
+    def stored_chunks(self) -> tuple[int, ...]:
+        """Shape of what one file of the array holds."""
+        return self.chunks
+
+    @property
     def chunks(self) -> tuple[int, ...]:
         """Shape of a chunk."""
         return (*self.shape[:-3], self.per_chunk, *self.shape[-2:])
@@ -56,6 +66,39 @@ class Layout:
     def key(self, index: int) -> str:
         """Name of the file of a chunk."""
         return ".".join(["0"] * (len(self.shape) - 3) + [str(index), "0", "0"])
+
+
+@dataclass(frozen=True)
+class CellsLayout(Layout):
+    """The same with the cells first: each is compressed by itself, and a file is a shard of them.
+
+    `shape` is that of the thumbnails on their way, (channels, cells, size, size), nevertheless.
+    """
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Shape of the array as readers see it."""
+        return (self.shape[-3], *self.shape[:-3], *self.shape[-2:])
+
+    @property
+    def cell_shape(self) -> tuple[int, ...]:
+        """Shape of an inner chunk."""
+        return (1, *self.stored_shape[1:])
+
+    @property
+    def stored_chunks(self) -> tuple[int, ...]:
+        """Shape of a shard."""
+        return (self.per_chunk, *self.stored_shape[1:])
+
+    @property
+    def division(self) -> Division:
+        """How a cell is divided into blocks."""
+        cell = (*self.shape[:-3], 1, *self.shape[-2:])
+        return divide(cell, self.dtype.itemsize, self.block_nbytes)
+
+    def key(self, index: int) -> str:
+        """Name of the file of a shard, below the array's folder."""
+        return "/".join(["c", str(index), *("0" for _ in self.shape[1:])])
 
 
 def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_nbytes: int) -> int:
@@ -83,9 +126,10 @@ def check_layout(layout: Layout) -> Layout:
     SettingsError
         A chunk would be larger than the codec takes.
     """
-    if layout.chunk_nbytes <= _largest(layout):
-        return layout
     one = replace(layout, per_chunk=1)
+    checked = one if isinstance(layout, CellsLayout) else layout  # a shard may have any size
+    if checked.chunk_nbytes <= _largest(checked):
+        return layout
     if one.chunk_nbytes > _largest(one):
         size, channels = layout.shape[-1], prod(layout.shape[:-3])
         raise SettingsError(

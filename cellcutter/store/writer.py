@@ -8,8 +8,8 @@ last one filled up with zeros.
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,12 +26,13 @@ from zarr.storage import MemoryStore, ZipStore
 
 from cellcutter import stops, system
 from cellcutter.errors import DestinationError
+from cellcutter.store.archive import move
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
 from cellcutter.store.layout import Layout
 from cellcutter.store.thumbnails import Thumbnails
 
-_COPIED_NBYTES = 1 << 20
+_ATTRIBUTES = ".zattrs"
 _CHANGED = "{}: {} found, {} expected; something else has changed the store while it was written"
 
 
@@ -43,8 +44,6 @@ class StoreWriter:
     folder : Path
         Folder to be made. With `archive` files wait in it for their turn.
     layout : Layout
-    attributes : mapping
-        Attributes of the array, fit for JSON.
     compression : str
         A key of `CODECS`.
     archive : Path, optional
@@ -60,7 +59,6 @@ class StoreWriter:
         self,
         folder: Path,
         layout: Layout,
-        attributes: Mapping[str, Any],
         compression: str,
         archive: Path | None = None,
         *,
@@ -75,7 +73,7 @@ class StoreWriter:
         self._files: list[str] = []
         self._memory = threading.local()
         folder.mkdir()
-        for name, content in self._metadata(attributes):
+        for name, content in self._metadata():
             with (folder / name).open("xb") as file:
                 file.write(content)
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
@@ -161,14 +159,20 @@ class StoreWriter:
             file.writelines(pieces)
         self._files.append(name)
 
-    def finish(self) -> Path:
-        """Make sure that all is there, and return what was made.
+    def finish(self, attributes: Mapping[str, Any]) -> Path:
+        """Write the attributes, make sure that all is there, and return what was made.
+
+        Parameters
+        ----------
+        attributes : mapping
+            Fit for JSON.
 
         Raises
         ------
         DestinationError
             A chunk is missing or has another size than it was written with.
         """
+        self.write_file(_ATTRIBUTES, [json.dumps(attributes, indent=2)])
         if self._archive is None:
             for index in range(self.layout.number):
                 file = self._file(index)
@@ -190,8 +194,8 @@ class StoreWriter:
             self._check_array(made, store)
         return made
 
-    def _metadata(self, attributes: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-        """Yield zarr's own files, made in memory.
+    def _metadata(self) -> Iterator[tuple[str, bytes]]:
+        """Yield zarr's own files, made in memory, but for the attributes, which come last.
 
         Zarr writes in threads of its own, which would go on where a signal or an error has ended
         the run already.
@@ -205,9 +209,8 @@ class StoreWriter:
             fill_value=None,  # all chunks are there; xarray would take a value for "missing"
             compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
             zarr_format=2,
-            attributes=dict(attributes),
         )
-        for name in sorted(files):
+        for name in sorted(files.keys() - {_ATTRIBUTES}):
             yield name, files[name].to_bytes()
 
     def _file(self, index: int) -> Path:
@@ -237,14 +240,7 @@ class StoreWriter:
         """Move a file into the archive."""
         if self._archive is None:
             raise ValueError("no archive to move files into")
-        if not member.exists():
-            raise DestinationError(_CHANGED.format(member, "nothing", "a file"))
-        info = zipfile.ZipInfo(member.name)
-        info.external_attr = 0o644 << 16
-        info.file_size = member.stat().st_size
-        with member.open("rb") as source, self._archive.open(info, "w") as target:
-            shutil.copyfileobj(source, target, _COPIED_NBYTES)
-        member.unlink()
+        move(self._archive, member, self._folder)
 
     def _check_size(self, path: Path, index: int, found: int | None) -> None:
         expected = self._sizes[index]

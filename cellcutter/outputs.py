@@ -1,0 +1,223 @@
+"""What a run writes into, the same for both layouts: arrays, tables, and what they say at the end.
+
+Masks are written first, and read back when they are laid over thumbnails.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from cellcutter.cells.all_columns import TableColumns
+from cellcutter.request import Array, Request
+from cellcutter.store.anndata import CellsStore
+from cellcutter.store.layout import CellsLayout, Layout
+from cellcutter.store.statistics import PERCENTILES, Statistics, inside_image
+from cellcutter.store.writer import StoreWriter
+from cellcutter.types import Bools, Column, Pixels
+
+Sink = Callable[[int, Pixels], None]
+
+
+class _Writer(Protocol):
+    """What writes an array of either layout."""
+
+    @property
+    def layout(self) -> Layout: ...
+
+    def write(self, index: int, part: Pixels, masks: Bools | None = None, /) -> None: ...
+
+
+class _Masks(_Writer, Protocol):
+    """The same for masks, which are read back."""
+
+    def read(self, index: int, out: Pixels, /) -> None: ...
+
+
+class Outputs:
+    """The stores of a request while they are made; a context manager.
+
+    Parameters
+    ----------
+    request : Request
+    arrays : sequence of Array
+        The masks', if they are wanted, and the thumbnails'.
+    places : sequence of (folder, archive)
+        For each store, the masks' first: the folder to be made, and the zip file to be made
+        instead, if one is wanted.
+    scratch : Path
+        A folder for scratch files.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        arrays: Sequence[Array],
+        places: Sequence[tuple[Path, Path | None]],
+        scratch: Path,
+    ) -> None:
+        self._request = request
+        self._arrays = arrays
+        self._scratch = scratch
+        self._stack = ExitStack()
+        self._cells: CellsStore | None = None
+        self._stores: list[StoreWriter] = []
+        self._statistics = _statistics(request, arrays[-1].layout)
+        compression = request.options["compression"]
+        layouts = [array.layout for array in arrays]
+        if isinstance(layouts[-1], CellsLayout):
+            masks = layouts[0] if len(layouts) > 1 else None
+            folder, archive = places[-1]
+            self._cells = self._stack.enter_context(
+                CellsStore(
+                    folder,
+                    layouts[-1],
+                    masks if isinstance(masks, CellsLayout) else None,
+                    compression,
+                    request.kind,
+                    archive,
+                )
+            )
+            return
+        for layout, (folder, archive) in zip(layouts, places, strict=True):
+            writer = StoreWriter(
+                folder, layout, compression, archive, rereadable=layout.dtype == bool
+            )
+            self._stores.append(self._stack.enter_context(writer))
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all chunks or shards."""
+        if self._cells is not None:
+            return self._cells.nbytes
+        return sum(store.nbytes for store in self._stores)
+
+    def sinks(self) -> list[Sink]:
+        """Return what takes the chunks of each array, from any thread."""
+        if self._cells is not None:
+            images: _Writer = _Images(self._cells)
+            masks: _Masks | None = self._cells.masks
+        else:
+            images = self._stores[-1]
+            masks = self._stores[0] if len(self._stores) > 1 else None
+        if masks is None:
+            return [self._sink(images, None)]
+        return [masks.write, self._sink(images, masks)]
+
+    def _sink(self, images: _Writer, masks: _Masks | None) -> Sink:
+        """Return what counts thumbnails and writes them, with masks laid over them if wanted."""
+        memory = threading.local()
+        statistics, request = self._statistics, self._request
+
+        def sink(index: int, pixels: Pixels) -> None:
+            found: Bools | None = None
+            if masks is not None and (request.masked or statistics):
+                if not hasattr(memory, "masks"):
+                    memory.masks = np.empty(masks.layout.chunks, bool)
+                masks.read(index, memory.masks)
+                found = memory.masks
+            if statistics:
+                statistics.add(index, pixels, found, cells_first=request.cells_first)
+            images.write(index, pixels, found if request.masked else None)
+
+        return sink
+
+    def write_tables(self) -> None:
+        """Write the tables inside the stores."""
+        request = self._request
+        for store in self._stores:
+            store.write_file(request.table_name, request.table())
+        if self._cells is None:
+            return
+        with ExitStack() as stack:
+            given: Iterator[tuple[str, Column]] = iter(())
+            if request.cells is not None:
+                table = TableColumns(request.cells, len(request.windows), self._scratch)
+                given = _given(stack.enter_context(table), request)
+            first, *own = request.columns()
+            self._cells.write_frame("obs", request.ids, chain([first], given, own))
+
+    def finish(self) -> list[Path]:
+        """Write what the stores say of themselves; return them, the masks' first."""
+        request = self._request
+        statistics = self._statistics.result() if self._statistics else None
+        if self._cells is not None:
+            axes = (request.kind, "channel", "y", "x")
+            attributes = request.attributes(axes, statistics)
+            del attributes["_ARRAY_DIMENSIONS"]  # of an array; here is a group
+            names = request.marker_names()
+            columns = _channel_columns(request, names, statistics)
+            self._cells.write_frame("var", range(len(names)), columns)
+            return [self._cells.finish(attributes, names)]
+        return [
+            store.finish(
+                request.attributes(array.axes, statistics if array is self._arrays[-1] else None)
+            )
+            for array, store in zip(self._arrays, self._stores, strict=True)
+        ]
+
+
+class _Images:
+    """The images of a store of cells."""
+
+    def __init__(self, store: CellsStore) -> None:
+        self.layout: Layout = store.images.layout
+        self.write = store.write
+
+
+def _statistics(request: Request, layout: Layout) -> Statistics | None:
+    """Return what counts the thumbnails of a request, if that is wanted."""
+    if request.options["statistics"] == "none":
+        return None
+    windows = request.windows
+    inside = inside_image(windows.y, windows.x, windows.size, request.image.shape[1:])
+    return Statistics(
+        len(request.channels),
+        len(windows),
+        layout.per_chunk,
+        layout.dtype,
+        windows.size,
+        inside,
+        exact=request.options["statistics"] == "exact",
+    )
+
+
+def _given(table: TableColumns, request: Request) -> Iterator[tuple[str, Column]]:
+    """Yield the columns of the given table; of those that have names of ours, ours count."""
+    own = {name for name, _ in request.columns()}
+    called: dict[str, object] = dict(request.options)
+    renamed = called.get("columns") or {}
+    key = renamed.get("CellID", "CellID") if isinstance(renamed, dict) else "CellID"
+    for name in table.names:
+        if name.strip() != key:
+            shown = f"{name} (table)" if name in own else name
+            yield shown, table.read(name, request.order)
+
+
+def _channel_columns(
+    request: Request, names: Sequence[str], statistics: dict[str, object] | None
+) -> Iterator[tuple[str, Column]]:
+    """Yield the columns of the table of channels."""
+    yield "channels", Column(np.array(names, object))
+    yield "channel_mapping", Column(np.array(["image_channel"] * len(names), object))
+    yield "number", Column(np.array(request.channels, np.int64) + 1)
+    if statistics is None:
+        return
+    percentiles = statistics["percentiles"]
+    found = {"mean": statistics["mean"], "std": statistics["std"]}
+    if isinstance(percentiles, dict):
+        found |= {f"percentile_{p:g}": percentiles[f"{p:g}"] for p in PERCENTILES}
+    for name, values in found.items():
+        yield name, Column(np.array(values, np.float64))

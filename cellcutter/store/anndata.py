@@ -1,0 +1,268 @@
+"""The store of the layout `cells`: an AnnData group whose images and masks are sharded arrays.
+
+The format is AnnData's (https://anndata.readthedocs.io/en/stable/fileformat-prose.html), made
+without the package. Where its rules leave a choice, it is what annbatch and scPortrait read:
+
+- ``obsm/single_cell_images`` [cells, channels, y, x], since loaders fetch rows of the first axis;
+- the index of ``obs`` is text in AnnData, so the CellIDs stand in it as text, and as whole numbers
+  in the column ``CellID`` (spatialdata wants such a column as ``instance_key``);
+- ``var`` has a row for each channel, and ``uns/single_cell_images`` the names, as in scPortrait;
+  there is no ``X``;
+- what the store says of itself is an attribute of the group, and text in ``uns/cellcutter``, since
+  AnnData does not keep attributes.
+
+Invariant: the group's own metadata is written last, when everything else is there.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.storage import ZipStore
+
+from cellcutter import stops
+from cellcutter.errors import DestinationError
+from cellcutter.store.archive import move
+from cellcutter.store.layout import CellsLayout
+from cellcutter.store.shards import ShardWriter
+from cellcutter.store.zarr3 import Tree, sharded_metadata
+from cellcutter.types import Column
+
+IMAGES, MASKS = "obsm/single_cell_images", "obsm/single_cell_masks"
+_ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
+_STRINGS = {"encoding-type": "string-array", "encoding-version": "0.2.0"}
+_DICT = {"encoding-type": "dict", "encoding-version": "0.1.0"}
+_GROUPS = ("layers", "obsm", "obsp", "uns", "varm", "varp")
+
+
+class CellsStore:
+    """Writes a store; a context manager, whose arrays may be written from several threads.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to be made. With `archive` files wait in it for their turn.
+    layout : CellsLayout
+        Of the images.
+    masks : CellsLayout, optional
+        Of the masks.
+    compression : str
+        A key of `CELL_CODECS`.
+    axis : str
+        Name of the first axis.
+    archive : Path, optional
+        Zip file to be made instead, not compressed, its members without a date.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        layout: CellsLayout,
+        masks: CellsLayout | None,
+        compression: str,
+        axis: str,
+        archive: Path | None = None,
+    ) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._tree = Tree(folder)
+        for name in _GROUPS:
+            self._tree.group(name, _DICT)
+        self.images = self._sharded(IMAGES, layout, compression, (axis, "channel", "y", "x"))
+        self.masks = None
+        if masks is not None:
+            self.masks = self._sharded(MASKS, masks, compression, (axis, "y", "x"))
+        self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
+        self._moving = Lock()
+        self._moved = 0
+
+    def __enter__(self) -> CellsStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the archive; where writing has failed, what is written last will fail as well."""
+        if self._archive:
+            with suppress(OSError, ValueError):
+                self._archive.close()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all shards."""
+        return self.images.nbytes + (self.masks.nbytes if self.masks else 0)
+
+    def write(
+        self, index: int, cells: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Write a shard of images; see :meth:`ShardWriter.write`."""
+        self.images.write(index, cells, masks)
+        # Who finds another thread at it goes on: what is left waits for the next, or `finish`.
+        if self._archive and self._moving.acquire(blocking=False):
+            self._move_shards(self._archive)
+            self._moving.release()
+
+    def write_frame(
+        self, name: str, index: Iterable[object], columns: Iterable[tuple[str, Column]]
+    ) -> None:
+        """Write ``obs`` or ``var``.
+
+        Parameters
+        ----------
+        name : str
+        index : iterable
+            The names of the rows.
+        columns : iterable of (name, Column)
+            Read one by one. A name that cannot be one in a store is changed.
+        """
+        self._texts(f"{name}/_index", index)
+        used: dict[str, None] = {}
+        for column, content in columns:
+            found = _free_name(column, used)
+            used[found] = None
+            self._column(f"{name}/{found}", content)
+        self._tree.group(
+            name,
+            {
+                "column-order": list(used),
+                "_index": "_index",
+                "encoding-type": "dataframe",
+                "encoding-version": "0.2.0",
+            },
+        )
+
+    def finish(self, attributes: Mapping[str, Any], names: list[str]) -> Path:
+        """Write what the store says of itself, make sure that all is there, and return what is.
+
+        Parameters
+        ----------
+        attributes : mapping
+        names : list of str
+            Of the channels.
+
+        Raises
+        ------
+        DestinationError
+            A file is missing or has another size than it was written with.
+        """
+        self._describe(attributes, names)
+        self._tree.finish(
+            {"encoding-type": "anndata", "encoding-version": "0.1.0", **attributes},
+        )
+        arrays = [self.images, *filter(None, [self.masks])]
+        if self._archive is None:
+            self._check(self._folder, {})
+            return self._folder
+        self._move_shards(self._archive)
+        rest = [array.file(i) for array in arrays[1:] for i in range(array.layout.number)]
+        for file in [*rest, *self._tree.files]:
+            move(self._archive, file, self._folder)
+        self._archive.close()
+        made = Path(str(self._archive.filename))
+        with zipfile.ZipFile(made) as archive:
+            self._check(made, {info.filename: info.file_size for info in archive.infolist()})
+        return made
+
+    def _sharded(
+        self, path: str, layout: CellsLayout, compression: str, axes: tuple[str, ...]
+    ) -> ShardWriter:
+        writer = ShardWriter(self._folder / path, layout, compression)
+        self._tree.node(path, sharded_metadata(layout, compression, axes, _ARRAY))
+        return writer
+
+    def _describe(self, attributes: Mapping[str, Any], names: list[str]) -> None:
+        """Write ``uns``."""
+        n, channels, height, width = self.images.layout.stored_shape
+        numbers = {
+            "n_cells": n,
+            "n_channels": channels,
+            "n_masks": 0,  # among the channels
+            "n_image_channels": channels,
+            "image_size_x": width,
+            "image_size_y": height,
+        }
+        path = "uns/single_cell_images"
+        self._tree.group(path, _DICT)
+        scalar = {"encoding-type": "numeric-scalar", "encoding-version": "0.2.0"}
+        for name, number in numbers.items():
+            self._tree.array(f"{path}/{name}", np.array(number, np.int64), scalar)
+        self._texts(f"{path}/channel_names", names)
+        self._texts(f"{path}/channel_mapping", ["image_channel"] * channels)
+        text = np.array(json.dumps(attributes["cellcutter"]), object)
+        string = {"encoding-type": "string", "encoding-version": "0.2.0"}
+        self._tree.array("uns/cellcutter", text, string)
+
+    def _texts(self, path: str, texts: Iterable[object]) -> None:
+        self._tree.array(path, np.array([str(text) for text in texts], object), _STRINGS)
+
+    def _column(self, path: str, column: Column) -> None:
+        values = column.values
+        if column.categories is not None:
+            kind = {"encoding-type": "categorical", "encoding-version": "0.2.0", "ordered": False}
+            self._tree.group(path, kind)
+            self._texts(f"{path}/categories", column.categories)
+            self._tree.array(f"{path}/codes", values, _ARRAY)
+        elif column.missing is not None:
+            kind = {
+                "encoding-type": f"nullable-{'boolean' if values.dtype == bool else 'integer'}",
+                "encoding-version": "0.1.0",
+            }
+            self._tree.group(path, kind)
+            self._tree.array(f"{path}/values", values, _ARRAY)
+            self._tree.array(f"{path}/mask", column.missing, _ARRAY)
+        elif values.dtype.kind == "O":
+            self._texts(path, values.tolist())
+        else:
+            self._tree.array(path, values, _ARRAY)
+
+    def _move_shards(self, archive: zipfile.ZipFile) -> None:
+        """Move the shards of images whose turn it is into the archive."""
+        while self._moved in self.images.sizes:
+            move(archive, self.images.file(self._moved), self._folder)
+            self._moved += 1
+
+    def _check(self, made: Path, members: Mapping[str, int]) -> None:
+        """Make sure that all shards are there, and that zarr-python opens the store."""
+        for array in filter(None, [self.images, self.masks]):
+            for index in range(array.layout.number):
+                file = array.file(index)
+                found = members.get(file.relative_to(self._folder).as_posix())
+                if not members:
+                    found = file.stat().st_size if file.exists() else None
+                array.check_size(index, found)
+        if members:
+            with ZipStore(made, mode="r") as store:
+                self._check_array(made, store)
+        else:
+            self._check_array(made, made)
+
+    def _check_array(self, made: Path, store: Path | ZipStore) -> None:
+        with stops.held():  # zarr reads in a thread of its own, and closes what that opens
+            array = zarr.open_group(store, mode="r")[IMAGES]
+        layout = self.images.layout
+        if not isinstance(array, zarr.Array) or (
+            (array.shape, array.dtype) != (layout.stored_shape, layout.dtype)
+        ):
+            raise DestinationError(f"{made}: {array} found, {layout.stored_shape} expected")
+
+
+def _free_name(name: str, used: Mapping[str, None]) -> str:
+    """Return the name of a column as it can be one in a store, and is none yet.
+
+    A slash would make a group of it; names of dots, and those that begin with two low lines, are
+    kept for other uses (https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#node-names).
+    """
+    plain = name.replace("/", "|").replace("\0", "|")
+    if not plain.strip(".") or plain.startswith("__") or plain in ("_index", "zarr.json"):
+        plain = f"column {plain}"
+    found, number = plain, 2
+    while found in used:
+        found, number = f"{plain}.{number}", number + 1
+    return found
