@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from cellcutter import inputs
+from cellcutter import images, inputs
 from cellcutter.documented import takes
 from cellcutter.engine.windows import grid
 from cellcutter.kinds import read_pixels
@@ -64,13 +64,13 @@ def cut_cells(
     wanted = complete(CellOptions, options)
     masked = wanted["mask_cells"]
     with_masks = masked or wanted["masks"]
-    mask = inputs.given_mask(mask, wanted)
+    mask = images.given_mask(mask, wanted)
     with ExitStack() as stack:
         paths = [image, mask, cells, wanted["markers"]]
         apart = with_masks and wanted["layout"] == "chunks"
         publication = stack.enter_context(claim(destination, paths, wanted, has_masks=apart))
-        segmentation = None if mask is None else inputs.open_mask(stack, mask, wanted)
-        picture = inputs.open_image_of(stack, image, wanted, segmentation)
+        segmentation = None if mask is None else images.open_mask(stack, mask, wanted)
+        picture = images.open_image_of(stack, image, wanted, segmentation)
         publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
         report = progress or inputs.silent
         request, large = inputs.request_of_cells(picture, segmentation, cells, wanted, report)
@@ -110,7 +110,7 @@ def cut_tiles(
     limits = Limits.of(wanted, wanted["tiles_per_chunk"])
     with ExitStack() as stack:
         publication = stack.enter_context(claim(destination, [image, wanted["markers"]], wanted))
-        picture = inputs.open_image_of(stack, image, wanted)
+        picture = images.open_image_of(stack, image, wanted)
         publication.protect(picture.files)
         names, channels = inputs.channels_of(picture, wanted)
         windows = grid(picture.shape[1:], size, step or size)
@@ -125,7 +125,7 @@ def cut_tiles(
             "tile",
             windows,
             ids,
-            inputs.sources(picture),
+            images.sources(picture),
             {"window_size": size, **inputs.asked(wanted, "step_size")},
             wanted,
             limits,
