@@ -146,7 +146,7 @@ class Parser(argparse.ArgumentParser):
             if option.kind.bare
             for flag in flags_of(name, option)
         }
-        following = [*words[1:], ""]
+        following = [*words, ""][1:]
         return [
             f"{word}={bare[word]}" if word in bare and not after.isdecimal() else word
             for word, after in zip(words, following, strict=True)

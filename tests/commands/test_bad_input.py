@@ -487,6 +487,11 @@ case(
     r"the following arguments are required: DESTINATION",
     lambda c: c.arguments.pop(),
 )
+case(
+    "no arguments at all",
+    r"the following arguments are required: IMAGE, SEGMENTATION_MASK, CELL_DATA, DESTINATION",
+    lambda c: c.arguments.clear(),
+)
 case("too many arguments", r"unrecognized arguments: more", lambda c: c.arguments.append("more"))
 
 # YAML
