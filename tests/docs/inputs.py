@@ -39,6 +39,9 @@ def make_all(folder: Path) -> None:
     for name in ("cells.zarr", "cells.zarr.zip", "cellMaskThumbnails.zarr"):
         z = name.endswith(".zip")
         cellcutter.cut_cells(paths["image"], mask, table, folder / name, z=z)
+    cellcutter.cut_cells(
+        paths["image"], mask, table, folder / "random.zarr", layout="cells", masks=True
+    )
 
 
 def place(names: Iterable[str], source: Path, folder: Path) -> None:

@@ -15,13 +15,15 @@ import pandas as pd
 
 from cellcutter.machine import available_cpus
 from cellcutter.store.reading.cohort import Cohort
+from cellcutter.store.reading.places import Place, Remote
 from cellcutter.store.reading.several import Join
 from cellcutter.store.reading.slide import Slide
+from cellcutter.store.reading.threads import MOST_THREADS
 from cellcutter.types import Bools, Floats, Ints, Pixels, PixelSize
 
 Selection = Sequence[str | int] | None
 _MB = 1 << 20
-_MOST_THREADS = 8
+_MOST_DECODERS = 8
 
 
 class Cells:
@@ -32,7 +34,7 @@ class Cells:
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Place
         The stores.
     names : sequence of str
         Of the slides.
@@ -46,18 +48,18 @@ class Cells:
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Place],
         names: Sequence[str],
         join: Join = "inner",
         threads: int | None = None,
         cache_size: float = 256,
     ) -> None:
-        paths = [path.absolute() for path in paths]
+        paths = [path.absolute() if isinstance(path, Path) else path for path in paths]
         self._made_by = paths, list(names), join, threads, cache_size
         self._cohort = Cohort(
             [Slide(path, name) for path, name in zip(paths, names, strict=True)],
             join,
-            threads or min(available_cpus(), _MOST_THREADS),
+            threads or _threads(paths),
             int(cache_size * _MB),
         )
 
@@ -256,6 +258,13 @@ class Cells:
     ) -> Pixels:
         """Read cells by CellID; see :meth:`rows_of` and :meth:`read`."""
         return self.read(self.rows_of(ids, slide), channels, out)
+
+
+def _threads(places: Sequence[Place]) -> int:
+    """Return how many threads read when nobody has said."""
+    if any(isinstance(place, Remote) for place in places):
+        return MOST_THREADS  # they wait for the network most of the time
+    return min(available_cpus(), _MOST_DECODERS)
 
 
 class Masks:

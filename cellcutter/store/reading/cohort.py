@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from cellcutter.errors import SettingsError, StoreError
 from cellcutter.store.reading.chunks import ChunkCache
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.gather import gather, output, rows_of
+from cellcutter.store.reading.places import Place
 from cellcutter.store.reading.runs import Pick
 from cellcutter.store.reading.several import Join, align, check_alike
 from cellcutter.store.reading.slide import Part, Reader, Slide
@@ -162,7 +162,7 @@ class _Opened:
     """What one process has open."""
 
     def __init__(self, images: list[Part], masks: list[Part], cache_nbytes: int) -> None:
-        files: dict[Path, Files] = {}
+        files: dict[Place, Files] = {}
         cache = ChunkCache(cache_nbytes)
         self.images: list[Reader] = [part.reader(files, cache) for part in images]
         self.masks: list[Reader] = [part.reader(files, cache) for part in masks]

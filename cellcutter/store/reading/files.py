@@ -40,6 +40,8 @@ class Files(Protocol):
     """What a store consists of; may be used from several threads of one process."""
 
     name: str
+    waits: bool
+    """Whether reading waits for a network, so that many threads make it quicker."""
 
     def read(self, key: str) -> bytes | None:
         """Return the content of a small file, or None where there is none.
@@ -85,6 +87,8 @@ class FolderFiles:
     ----------
     path : Path
     """
+
+    waits = False
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
@@ -135,6 +139,8 @@ class ZipFiles:
     path : Path
     """
 
+    waits = False
+
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         try:
@@ -176,21 +182,6 @@ class ZipFiles:
         raise StoreError(
             f"{self.name}/{key}: a place outside the zip file found, one inside expected"
         )
-
-
-def open_files(path: Path) -> Files:
-    """Return the files of a store.
-
-    Raises
-    ------
-    StoreError
-        There is neither a folder nor a zip file.
-    """
-    if path.is_dir():
-        return FolderFiles(path)
-    if path.is_file():
-        return ZipFiles(path)
-    raise StoreError(f"{path}: no such file or folder, a store expected")
 
 
 def map_file(path: str) -> memoryview:

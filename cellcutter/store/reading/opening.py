@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 from cellcutter.errors import CellWarning, SettingsError
 from cellcutter.store.reading.cells import Cells
+from cellcutter.store.reading.places import place_of
 from cellcutter.store.reading.several import Join, names_of
 from cellcutter.types import Name
 
@@ -16,7 +17,12 @@ Paths = Name | Sequence[Name] | Mapping[str, Name]
 
 
 def open(  # noqa: A001 - called as cellcutter.open
-    paths: Paths, *, join: Join = "inner", threads: int | None = None, cache_size: float = 256
+    paths: Paths,
+    *,
+    join: Join = "inner",
+    threads: int | None = None,
+    cache_size: float = 256,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Cells:
     """Open a store of thumbnails, or the stores of several slides as one.
 
@@ -26,14 +32,18 @@ def open(  # noqa: A001 - called as cellcutter.open
     Parameters
     ----------
     paths : path, sequence of paths, or mapping of slides' names to paths
-        Names are taken from the paths where they are not given.
+        Names are taken from the paths where they are not given. Addresses such as
+        ``s3://bucket/cells.zarr`` are read through fsspec: ``pip install 'cellcutter[s3]'``.
     join : "inner" or "outer"
         Of several slides: the channels that all have, or those that any has. Channels are aligned
         by marker name; what a slide lacks is zero, and :attr:`Cells.present` tells of it.
     threads : int, optional
-        That read at one time (default: the CPUs that this process may use, at most 8).
+        That read at one time (default: the CPUs that this process may use, at most 8; 16 where an
+        object store is read).
     cache_size : float
         MB for decoded chunks, in each process; only the layout `chunks` wants it.
+    storage_options : mapping, optional
+        What fsspec is told of an object store, as pandas and xarray take it: keys, an endpoint.
 
     Returns
     -------
@@ -52,15 +62,14 @@ def open(  # noqa: A001 - called as cellcutter.open
     >>> cells.read([7, 3, 7], channels=["CD8", "DNA"]).shape  # doctest: +SKIP
     (3, 2, 40, 40)
     """
-    if isinstance(paths, Mapping):
-        named = {str(name): Path(path) for name, path in paths.items()}
-        return _checked(Cells(list(named.values()), list(named), join, threads, cache_size))
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    several = [Path(path) for path in paths]
-    if not several:
+    several = [*paths.values()] if isinstance(paths, Mapping) else [*paths]
+    places = [place_of(path, storage_options) for path in several]
+    if not places:
         raise SettingsError("paths: none found, at least one store expected")
-    return _checked(Cells(several, names_of(several), join, threads, cache_size))
+    names = [*map(str, paths)] if isinstance(paths, Mapping) else names_of(places)
+    return _checked(Cells(places, names, join, threads, cache_size))
 
 
 def _checked(cells: Cells) -> Cells:

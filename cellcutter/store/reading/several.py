@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os.path import commonpath
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from cellcutter.errors import SettingsError, StoreError
+from cellcutter.store.reading.places import Place
 from cellcutter.store.reading.slide import Slide
 from cellcutter.types import Ints
 
@@ -144,14 +145,16 @@ def check_alike(slides: Sequence[Slide]) -> None:
             raise StoreError(f"{' and '.join(shown)} found, the same in all slides expected")
 
 
-def names_of(paths: Sequence[Path]) -> list[str]:
+def names_of(places: Sequence[Place]) -> list[str]:
     """Return a name for each store: its own, with as much of its folders as tells them apart."""
-    plain = [_stem(path.name) for path in paths]
+    plain = [_stem(place.name) for place in places]
     if len(set(plain)) == len(plain):
         return plain
-    absolute = [path.absolute() for path in paths]
-    top = Path(commonpath(absolute))
-    long = [_stem(path.relative_to(top).as_posix()) for path in absolute]
+    absolute = [str(p.absolute() if isinstance(p, Path) else p) for p in places]
+    parts = [_stem(name.replace("\\", "/")).split("/") for name in absolute]
+    levels = zip(*(each[:-1] for each in parts), strict=False)
+    common = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    long = ["/".join(each[common:]) for each in parts]
     seen: Counter[str] = Counter()
     for i, name in enumerate(long):
         seen[name] += 1

@@ -59,7 +59,8 @@ class ShardReader:
     def split(self, rows: Ints, threads: int) -> list[slice]:
         """Return which of some rows, in ascending order, are read together by a thread."""
         # what is not compressed is copied, with the interpreter's lock held: by one thread
-        parts = 1 if self._decode is None else max(1, min(threads, len(rows) // _FEW))
+        copied = self._decode is None and not self._files.waits
+        parts = 1 if copied else max(1, min(threads, len(rows) // _FEW))
         edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
         return [slice(a, b) for a, b in itertools.pairwise(edges)]
 

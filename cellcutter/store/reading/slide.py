@@ -16,8 +16,9 @@ from cellcutter.errors import StoreError
 from cellcutter.store.names import mask_name
 from cellcutter.store.reading import metadata, table
 from cellcutter.store.reading.chunks import ChunkCache, ChunkReader
-from cellcutter.store.reading.files import Files, open_files
+from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.metadata import StoredArray
+from cellcutter.store.reading.places import Place, open_files
 from cellcutter.store.reading.shards import ShardReader
 from cellcutter.types import Ints, PixelSize
 
@@ -31,14 +32,14 @@ class Part:
 
     Parameters
     ----------
-    path : Path
+    path : Place
     array : StoredArray
     """
 
-    path: Path
+    path: Place
     array: StoredArray
 
-    def reader(self, files: dict[Path, Files], cache: ChunkCache) -> Reader:
+    def reader(self, files: dict[Place, Files], cache: ChunkCache) -> Reader:
         """Return what reads the array; `files` holds the stores that are open already."""
         if self.path not in files:
             files[self.path] = open_files(self.path)
@@ -52,8 +53,8 @@ class Slide:
 
     Parameters
     ----------
-    path : path
-        A folder or a zip file.
+    path : Place
+        A folder or a zip file, or a folder in an object store.
     name : str
 
     Raises
@@ -61,7 +62,7 @@ class Slide:
     StoreError
     """
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Place, name: str) -> None:
         self.path = path
         self.name = name
         files = open_files(path)
@@ -156,7 +157,7 @@ def _number(channel: Mapping[str, Any], position: int) -> int:
 _Found = tuple[Part, Part | None, Mapping[str, Any], str | None]
 
 
-def _look(path: Path, files: Files) -> _Found:
+def _look(path: Place, files: Files) -> _Found:
     """Return the images, the masks, what is told of them, and where the table is."""
     old, new = files.read(".zarray"), files.read("zarr.json")
     if old is not None:
@@ -190,7 +191,7 @@ def _look(path: Path, files: Files) -> _Found:
     return images, masks, about, "obs" if has_table else None
 
 
-def _look_at_chunks(path: Path, files: Files, zarray: bytes) -> _Found:
+def _look_at_chunks(path: Place, files: Files, zarray: bytes) -> _Found:
     array = _chunked(path, files, zarray)
     _check_axes(array, 4)
     about = _about(array.attributes)
@@ -201,14 +202,14 @@ def _look_at_chunks(path: Path, files: Files, zarray: bytes) -> _Found:
     return Part(path, array), _sibling(path, array, about), about, name
 
 
-def _chunked(path: Path, files: Files, zarray: bytes) -> StoredArray:
+def _chunked(path: Place, files: Files, zarray: bytes) -> StoredArray:
     zattrs = files.read(".zattrs")
     attributes = metadata.read_json(zattrs, f"{path}/.zattrs") if zattrs else {}
     given = metadata.read_json(zarray, f"{path}/.zarray")
     return metadata.chunked(given, attributes, str(path))
 
 
-def _sibling(path: Path, images: StoredArray, about: Mapping[str, Any]) -> Part | None:
+def _sibling(path: Place, images: StoredArray, about: Mapping[str, Any]) -> Part | None:
     """Return the masks that lie beside a store, if they are those of its cells.
 
     Version 0.2.12 told no CellIDs, and stored masks of wrong cells.
@@ -216,7 +217,7 @@ def _sibling(path: Path, images: StoredArray, about: Mapping[str, Any]) -> Part 
     beside = path.with_name(mask_name(path.name))
     told = about.get("table")
     digest = told.get("cell_ids_sha256") if isinstance(told, dict) else None
-    if digest is None or not beside.exists():
+    if digest is None or (isinstance(beside, Path) and not beside.exists()):
         return None
     files = open_files(beside)
     zarray = files.read(".zarray")

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import zarr
-from zarr.storage import LocalStore, ZipStore
+from zarr.abc.store import Store
+from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from cellcutter.errors import StoreError
 from cellcutter.store.reading.files import Files
+from cellcutter.store.reading.places import Place, Remote
 from cellcutter.types import Ints
 
 IDS = ("CellID", "TileID")
@@ -56,7 +58,7 @@ def _content(files: Files, key: str) -> io.BytesIO:
     return io.BytesIO(blob.pieces([0], [blob.size])[0])
 
 
-def obs_table(path: Path) -> pd.DataFrame:
+def obs_table(path: Place) -> pd.DataFrame:
     """Return ``obs`` of a store in the layout `cells`.
 
     Raises
@@ -67,7 +69,7 @@ def obs_table(path: Path) -> pd.DataFrame:
     return found
 
 
-def obs_ids(path: Path) -> Ints:
+def obs_ids(path: Place) -> Ints:
     """Return the cells' numbers, int64 of shape (n,): a column of that name, or the index."""
 
     def read(obs: zarr.Group) -> Ints:
@@ -79,18 +81,25 @@ def obs_ids(path: Path) -> Ints:
     return found
 
 
-def _read_obs(path: Path, read: Any) -> Any:
+def _read_obs(path: Place, read: Any) -> Any:
     """Read something of ``obs``; a store may be anything, so whatever zarr says is one error."""
-    _check_links(path / "obs")
+    if isinstance(path, Path):
+        _check_links(path / "obs")
     try:
-        store = LocalStore(path, read_only=True) if path.is_dir() else ZipStore(path, mode="r")
-        with closing(store):
+        with closing(_store(path)) as store:
             return read(zarr.open_group(store, mode="r", path="obs"))
     except _FAULTS as error:
         message = (str(error) or type(error).__name__).splitlines()[0]
         raise StoreError(
             f"{path}: obs: {message}; a table as AnnData stores it expected"
         ) from error
+
+
+def _store(place: Place) -> Store:
+    if isinstance(place, Remote):
+        options = dict(place.options)
+        return FsspecStore.from_url(str(place), storage_options=options, read_only=True)
+    return LocalStore(place, read_only=True) if place.is_dir() else ZipStore(place, mode="r")
 
 
 def _check_links(folder: Path) -> None:

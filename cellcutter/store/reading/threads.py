@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 from cellcutter.machine import available_cpus
 
 T = TypeVar("T")
+MOST_THREADS = 16
+"""That read at one time, where they wait for a network."""
 # By process: one that was forked has none of its parent's threads. Those of the parent are kept, so
 # that nothing of theirs is taken down in the child.
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -32,7 +34,7 @@ def run(tasks: Sequence[Callable[[], None]], threads: int) -> None:
 
     pool = _pools.get(os.getpid())
     if pool is None:
-        made = ThreadPoolExecutor(available_cpus(), "cellcutter-read")
+        made = ThreadPoolExecutor(max(available_cpus(), MOST_THREADS), "cellcutter-read")
         pool = _pools.setdefault(os.getpid(), made)
     others = [pool.submit(work) for _ in range(min(threads, len(tasks)) - 1)]
     try:
