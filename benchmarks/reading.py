@@ -1,6 +1,7 @@
 """Random and contiguous cells out of stores, by several readers, in one run.
 
-python -m benchmarks.reading --cells 20000 --rounds 7 --cold --peer OLD.zarr --peer-python PYTHON
+python -m benchmarks.reading --cells 20000 --rounds 7 --cold --peer OLD.zarr --peer-python PYTHON \
+    --torch-python PYTHON
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gc
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from benchmarks.epoch import BATCH
 from benchmarks.reading_readers import Peer, Read, Reader, peer, readers_of
 from benchmarks.reading_stores import make_stores
 
@@ -35,6 +38,7 @@ def main() -> None:
     parser.add_argument("--cold", action="store_true", help="drop caches too; needs root")
     parser.add_argument("--peer", type=Path, help="the same cells, cut by version 0.2.12")
     parser.add_argument("--peer-python", help="a Python that has zarr 2.14, which reads --peer")
+    parser.add_argument("--torch-python", help="a Python that has torch: measure epochs, too")
     parser.add_argument("--data", type=Path, default=HERE / "data" / "reading")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     given = parser.parse_args()
@@ -51,6 +55,7 @@ def main() -> None:
             for reader in readers:
                 found = results.setdefault(f"{reader.layout} | {reader.name}", {})
                 measure(reader, warmth, number, len(truth), found)
+    epochs = measure_epochs(stores, readers, truth, given.torch_python)
     folder = given.results / time.strftime("reading-%Y-%m-%d-%H%M%S")
     folder.mkdir(parents=True)
     about = {
@@ -61,10 +66,14 @@ def main() -> None:
         "zarr": zarr.__version__,
         "nbytes": {name: size(path) for name, path in stores.items()},
     }
-    (folder / "results.json").write_text(json.dumps({"about": about, "ms": results}, indent=1))
-    (folder / "report.md").write_text(report(results))
+    (folder / "results.json").write_text(
+        json.dumps({"about": about, "ms": results, "epochs": epochs}, indent=1)
+    )
+    (folder / "report.md").write_text(report(results) + report_of(epochs))
     say(report(results))
+    say(report_of(epochs))
     say(bars(results))
+    say(bar_of(epochs))
     say(f"results: {folder}")
 
 
@@ -117,6 +126,60 @@ def timed(read: Read, rows: NDArray[np.int64]) -> list[float]:
     if isinstance(read, Peer):
         return [1000 * seconds for seconds in found[:2]]
     return [1000 * (time.perf_counter() - start), 1000 * (time.process_time() - spent)]
+
+
+def measure_epochs(
+    stores: dict[str, Path], readers: list[Reader], truth: NDArray[Any], python: str | None
+) -> list[dict[str, Any]]:
+    """Measure an epoch of random batches: by torch, and of 0.2.12's store without it."""
+    if python is None:
+        return []
+    found: list[dict[str, Any]] = []
+    for reader in readers:
+        if reader.name != "zarr 2.14":
+            continue
+        say("epoch, 0.2.12")
+        read = reader.make()
+        order = np.random.default_rng(0).permutation(len(truth))
+        parts = [read(np.sort(order[i : i + BATCH])) for i in range(0, len(order), BATCH)]
+        times = np.array(parts).sum(axis=0).tolist()
+        keys = ("s", "cpu", "sum")
+        found.append(
+            {"name": "0.2.12 by zarr 2.14, no torch", "workers": 0}
+            | dict(zip(keys, times, strict=True))
+        )
+    say("epochs by torch")
+    command = [python, "-m", "benchmarks.epoch", json.dumps({n: str(p) for n, p in stores.items()})]
+    done = subprocess.run(
+        [*command, "0", "2"], cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True
+    )
+    found += [json.loads(line) for line in done.stdout.splitlines()]
+    expected = float(truth.sum(dtype=np.float64))
+    for each in found:
+        if abs(float(each["sum"]) / expected - 1) > 1e-9:
+            raise SystemExit(f"epoch of {each['name']}: other pixels read")
+    return found
+
+
+def report_of(epochs: list[dict[str, Any]]) -> str:
+    """Return a table of the epochs."""
+    lines = [
+        "| one epoch, random batches of 256 | workers | s | CPU s |",
+        "| --- | --: | --: | --: |",
+    ]
+    lines += ["| {name} | {workers} | {s:.2f} | {cpu:.2f} |".format(**each) for each in epochs]
+    return "\n".join(lines) + "\n" if epochs else ""
+
+
+def bar_of(epochs: list[dict[str, Any]]) -> str:
+    """Return how the epoch stands to that of 0.2.12's store."""
+    by_name = {(each["name"], each["workers"]): each for each in epochs}
+    old, ours = (by_name.get((name, 0)) for name in ("0.2.12 by zarr 2.14, no torch", "cells fast"))
+    if old is None or ours is None:
+        return ""
+    ratio, cpu = (old[key] / ours[key] for key in ("s", "cpu"))
+    mark = "ok  " if ratio >= 50 else "MISS"
+    return f"{mark} epoch, 0.2.12 / ours: {ratio:.0f} (CPU {cpu:.0f}), at least 50"
 
 
 def drop_caches() -> None:

@@ -1,0 +1,84 @@
+"""One epoch of random batches through torch's DataLoader, by a Python that has torch.
+
+PYTHON -m benchmarks.epoch '{"cells fast": "cells-fast.zarr", "npy": "cells.npy"}' 0 2
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BATCH = 256
+
+
+class Mapped:
+    """A NumPy file as a dataset, read as quickly as NumPy can: the limit.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._images = np.load(path, mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitems__(self, rows: list[int]) -> Any:
+        import torch
+
+        return torch.from_numpy(self._images[rows]).to(torch.float32)
+
+
+def main() -> None:
+    """Print a line of JSON for each store and number of workers."""
+    stores = json.loads(sys.argv[1])
+    for name, path in stores.items():
+        for workers in map(int, sys.argv[2:]):
+            took = epoch(Path(path), workers)
+            print(json.dumps({"name": name, "workers": workers, **took}), flush=True)
+
+
+def epoch(path: Path, workers: int) -> dict[str, float]:
+    """Return the seconds that an epoch takes, those of the processors, and the pixels' sum."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    from cellcutter.learn import CellDataset, collate
+
+    torch.set_num_threads(1)
+    data: Any = Mapped(path) if path.suffix == ".npy" else CellDataset(path)
+    loader = DataLoader(
+        data,
+        BATCH,
+        shuffle=True,
+        num_workers=workers,
+        collate_fn=_same if path.suffix == ".npy" else collate,
+        generator=torch.Generator().manual_seed(0),
+    )
+    start, spent = time.perf_counter(), _processors()
+    total = 0.0
+    for batch in loader:
+        total += float((batch if torch.is_tensor(batch) else batch["x"]).sum(dtype=torch.float64))
+    return {"s": time.perf_counter() - start, "cpu": _processors() - spent, "sum": total}
+
+
+def _same(batch: Any) -> Any:
+    return batch
+
+
+def _processors() -> float:
+    """Return the seconds of the processors that this process and its workers have used."""
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+if __name__ == "__main__":
+    main()
