@@ -8,19 +8,13 @@ from pathlib import Path
 from cellcutter.errors import ImageError
 from cellcutter.read.choice import Wanted, choose
 from cellcutter.read.image import MOST_CHANNELS, ImageInfo
+from cellcutter.read.members import check_alike
 from cellcutter.read.positional import Files
 from cellcutter.read.tiff.image import TiffImage, image_of, infos_of_tiff, pictures_in
 from cellcutter.read.tiff.open import opened
 from cellcutter.read.tiff.planes import Plane
 
 _ENDING = re.compile(r"(\.ome)?\.tiff?$", re.IGNORECASE)
-_NUMBERS = re.compile(r"(\d+)")
-
-
-def tiffs_in(folder: Path) -> list[Path]:
-    """Return the TIFF files of a folder, in an order in which numbers count as numbers."""
-    members = (f for f in folder.iterdir() if _ENDING.search(f.name) and f.name[0] != ".")
-    return sorted(members, key=lambda file: _natural(file.name))
 
 
 def read_folder(path: Path, members: list[Path]) -> TiffImage:
@@ -39,7 +33,7 @@ def read_folder(path: Path, members: list[Path]) -> TiffImage:
         one = first = _channel(path, members[0], files)
         for member in members:
             one = _channel(path, member, files)
-            _check_alike(path, first, one)
+            check_alike(path, first, one)
             planes += one.stored
         image = TiffImage(path, first.dtype, first.shape[1:], planes, 1, files)
     except BaseException:
@@ -79,19 +73,3 @@ def _channel(path: Path, member: Path, files: Files) -> TiffImage:
             "channels, one expected in each: give one of the files"
         )
     return image
-
-
-def _check_alike(path: Path, first: TiffImage, other: TiffImage) -> None:
-    if (first.shape, first.dtype) != (other.shape, other.dtype):
-        found = " and ".join(
-            f"{i.name} ({i.shape[1]} x {i.shape[2]} {i.dtype})" for i in (first, other)
-        )
-        raise ImageError(
-            f"{path}: {found} found, files of one size and type expected, one for each channel"
-        )
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key for sorting: numbers in names count as numbers."""
-    parts = _NUMBERS.split(name)
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts]
