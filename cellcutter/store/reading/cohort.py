@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from cellcutter.errors import SettingsError, StoreError
 from cellcutter.store.reading.chunks import ChunkCache
@@ -66,6 +67,21 @@ class Cohort:
     def dtype(self) -> np.dtype[np.generic]:
         """Type of a pixel."""
         return self.slides[0].images.array.dtype.newbyteorder("=")
+
+    @cached_property
+    def slide(self) -> Ints:
+        """The number of each cell's slide."""
+        return np.repeat(np.arange(len(self.slides)), np.diff(self.starts))
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        """The table of all cells; of several slides with a column `slide`."""
+        if len(self.slides) == 1:
+            return self.slides[0].obs
+        table = pd.concat([slide.obs for slide in self.slides])
+        names = pd.Index([slide.name for slide in self.slides])
+        table["slide"] = pd.Categorical.from_codes(self.slide, names)
+        return table
 
     def close(self) -> None:
         """Close all files of this process; reading is an error from now on."""
