@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import resource
 import shlex
 import shutil
-import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +21,7 @@ import cellcutter
 from cellcutter import progress
 from cellcutter.commands import cli
 from tests import slides
+from tests.terminal import shown_by
 
 BIN = Path(sys.executable).parent
 
@@ -203,18 +200,7 @@ def test_bar_on_a_terminal(tmp_path):
         "while time.monotonic() < start + 3:\n    done += 1\n    r('cutting', done, 10**9)\n"
         "r.close()\n"
     )
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=child)
-    os.close(child)
-    shown = b""
-    while True:
-        try:
-            part = os.read(parent, 4096)
-        except OSError:
-            break
-        shown += part
-    assert process.wait() == 0
+    shown = shown_by(script)
     assert b"cutting:" in shown
     assert b"|" in shown
 
