@@ -173,10 +173,13 @@ def test_log_tells_what_was_done(slide, tmp_path, capfd):
     for pattern in (
         r"slide\.ome\.tif: 3 channels of 120 x 150 pixels, uint16; 3 of them are cut",
         r"\d+ cells, window \d+ x \d+ pixels; 1 chunk of \d+",
-        r"2 threads, 1 walk, at most \d+ MB for pixels",
+        r"2 threads, at most \d+ MB for pixels",
         r"wrote .*/out: \d+\.\d MB in \d+\.\d s",
     ):
         assert re.search(f"^cut_cells: {pattern}$", err, re.MULTILINE), err
+    assert "over the image" not in err
+    assert cli.main_cut_cells([*slide.paths, str(tmp_path / "again"), "--verbose"]) == 0
+    assert "cut_cells: 1 pass over the image\n" in capfd.readouterr().err
 
 
 def test_plain_lines_of_progress(caplog, monkeypatch):
@@ -274,7 +277,7 @@ def test_python_interface(slide, tmp_path):
     assert result.nbytes == sum(
         p.stat().st_size for s in (result.destination, result.masks) for p in s.glob("*.0.0")
     )
-    assert {what for what, _, _ in script_output} == {"reading labels", "cutting"}
+    assert {what for what, _, _ in script_output} == {"reading the mask", "cutting"}
     assert script_output[-1][1] == script_output[-1][2]
 
 

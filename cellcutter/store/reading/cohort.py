@@ -125,7 +125,9 @@ class Cohort:
     def find(self, ids: object, slide: str | None) -> Ints:
         """Return the rows of cells by CellID; see :meth:`Cells.rows_of`."""
         if self.ids is None:
-            raise SettingsError(f"{self.slides[0].path}: no CellIDs stored, rows expected")
+            raise SettingsError(
+                f"{self.slides[0].path}: no CellIDs are stored, numbers of rows expected"
+            )
         among = np.arange(len(self))
         if slide is not None:
             names = [each.name for each in self.slides]

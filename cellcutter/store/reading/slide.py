@@ -122,8 +122,8 @@ class Slide:
         digest = _digest(self._about)
         if digest not in (None, hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()):
             raise StoreError(
-                f"{self.path}: CellIDs in {self._table} that differ from those that were cut "
-                "found, the same expected"
+                f"{self.path}: other CellIDs in {self._table} found than were cut, the "
+                "same expected"
             )
         return ids
 
@@ -142,8 +142,8 @@ class Slide:
     def _check_rows(self, found: int) -> None:
         if found != len(self):
             raise StoreError(
-                f"{self.path}: {found} rows in {self._table} found, {len(self)} as many as cells "
-                "expected"
+                f"{self.path}: {found} rows in {self._table} found, {len(self)} expected, one "
+                "for each cell"
             )
 
 
