@@ -61,15 +61,9 @@ def write_project(folder: Path, spec: SlideSpec, method: str = "unmicst") -> dic
     dict
         The paths of ``image``, ``labels`` and ``table``.
     """
-    paths = {
-        "image": folder / "registration" / f"{spec.name}.ome.tif",
-        "labels": folder / "segmentation" / f"{method}-{spec.name}" / "cell.ome.tif",
-        "table": folder / "quantification" / f"{spec.name}--{method}_cell.csv",
-    }
+    paths = _places(folder, spec, method)
     if all(path.exists() for path in paths.values()):
         return paths
-    for path in paths.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(spec.seed)
     labels = make_labels(rng, spec)
     intensity = make_intensities(rng, spec, int(labels.max()))
@@ -92,6 +86,18 @@ def write_project(folder: Path, spec: SlideSpec, method: str = "unmicst") -> dic
     return paths
 
 
+def _places(folder: Path, spec: SlideSpec, method: str) -> dict[str, Path]:
+    """Return where the parts of a slide lie in a project, and make their folders."""
+    paths = {
+        "image": folder / "registration" / f"{spec.name}.ome.tif",
+        "labels": folder / "segmentation" / f"{method}-{spec.name}" / "cell.ome.tif",
+        "table": folder / "quantification" / f"{spec.name}--{method}_cell.csv",
+    }
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return paths
+
+
 def write_sparse_project(
     folder: Path, spec: SlideSpec, patch: int, number: int, method: str = "unmicst"
 ) -> dict[str, Path]:
@@ -108,15 +114,9 @@ def write_sparse_project(
         Number of patches, along the diagonal.
     """
     small = replace(spec, height=patch * spec.tile, width=patch * spec.tile, name="patch")
-    paths = {
-        "image": folder / "registration" / f"{spec.name}.ome.tif",
-        "labels": folder / "segmentation" / f"{method}-{spec.name}" / "cell.ome.tif",
-        "table": folder / "quantification" / f"{spec.name}--{method}_cell.csv",
-    }
+    paths = _places(folder, spec, method)
     if all(path.exists() for path in paths.values()):
         return paths
-    for path in paths.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(spec.seed)
     labels = make_labels(rng, small)
     cells = int(labels.max())

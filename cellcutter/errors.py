@@ -42,6 +42,14 @@ class CellWarning(UserWarning):
     """Cells that cannot be cut as they should be are cut as far as possible."""
 
 
+def changed(file: object, found: str, expected: str) -> DestinationError:
+    """Return the error of a file of the store that is not as it was written."""
+    return DestinationError(
+        f"{file}: {found} found, {expected} expected; something else has changed the store while "
+        "it was written"
+    )
+
+
 @contextmanager
 def reading(name: object, expected: str, kind: type[InputError]) -> Iterator[None]:
     """Turn what the system says against a file that is read into an error of the input.

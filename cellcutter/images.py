@@ -82,7 +82,9 @@ def _log_notes(image: Image) -> None:
     others = [str(file) for file in _beside(image)]
     if others:
         more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
-        log.info("%s: pixels are read from %s%s too", image.name, ", ".join(others[:_LISTED]), more)
+        log.info(
+            "%s: pixels are also read from %s%s", image.name, ", ".join(others[:_LISTED]), more
+        )
 
 
 def _beside(image: Image) -> list[Path]:

@@ -56,7 +56,7 @@ def thumbnails(
     ... )  # doctest: +SKIP
     """
     if wrong := [name for name in _OF_STORES if name in options]:
-        raise SettingsError(f"{wrong[0]}: found, but nothing is stored")
+        raise SettingsError(f"{wrong[0]}: given, but thumbnails() stores nothing")
     columns = complete(CellOptions, options)["columns"]
     plain = cast(CellOptions, {**options, "columns": None, "compression": "none"})
     with reading(cells, "a table of cells", TableError):

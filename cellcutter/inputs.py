@@ -86,7 +86,7 @@ def cells_of(table: Name | pd.DataFrame, image: Image, options: CellOptions) -> 
         cells = in_pixels(read_cells(table, columns), unit, image)
     if unit != "px" and image.pixel_size is not None:
         size = image.pixel_size
-        log.info("centroids in %s: pixels have %g x %g %s", unit, size.y, size.x, size.unit)
+        log.info("centroids in %s, pixels of %g x %g %s", unit, size.y, size.x, size.unit)
     return cells
 
 
@@ -158,13 +158,15 @@ def survey_cells(
         None if window_size is None else around(table.y, table.x, window_size),
         limits.threads,
         limits.memory,
-        lambda done, total: progress("reading labels", done, total),
+        lambda done, total: progress("reading the mask", done, total),
     )
     if not window_size and not found.size:
-        raise ImageError(f"{labels.path}: none of the cells of {table.name} found, labels expected")
+        raise ImageError(
+            f"{labels.path}: none of the cells of {table.name} found, their mask expected"
+        )
     if not window_size and found.size > _LARGE:
         log.info(
-            "window of %d pixels, as the largest cell: %s; --window-size sets another",
+            "window of %d pixels, the size of the largest cell: %s; --window-size sets another",
             found.size,
             found.largest,
         )
@@ -229,6 +231,6 @@ def naming_largest(found: Survey | None) -> Iterator[None]:
         if found is None or found.size <= _LARGE:
             raise
         raise SettingsError(
-            f"{error}; the window is as large as the largest cell: {found.largest}; if that is "
-            "a mistake of the mask, set --window-size"
+            f"{error}; the window is as large as the largest cell: {found.largest}; if the "
+            "mask is wrong there, give --window-size"
         ) from error

@@ -247,10 +247,7 @@ def read_pixels(where: str, value: object) -> int:
     ------
     SettingsError
     """
-    size = read(Option(PIXELS, "", ""), value, where)
-    if size is None:
-        raise SettingsError(f"{where}: nothing found, {PIXELS.expected} expected")
-    return cast(int, size)
+    return cast(int, _required(PIXELS, where, value))
 
 
 def read_path(where: str, value: object) -> str:
@@ -260,7 +257,11 @@ def read_path(where: str, value: object) -> str:
     ------
     SettingsError
     """
-    path = read(Option(PATH, "", ""), value, where)
-    if path is None:
-        raise SettingsError(f"{where}: nothing found, {PATH.expected} expected")
-    return cast(str, path)
+    return cast(str, _required(PATH, where, value))
+
+
+def _required(kind: Kind, where: str, value: object) -> object:
+    found = read(Option(kind, "", ""), value, where)
+    if found is None:
+        raise SettingsError(f"{where}: nothing found, {kind.expected} expected")
+    return found

@@ -77,7 +77,7 @@ class Options(TypedDict, total=False):
         Option(
             SEED,
             "store in a random order, the same for the same seed (default: in the order of the "
-            "table; the seed of --shuffle alone is 0)",
+            "table; --shuffle without a number has the seed 0)",
             STORED,
         ),
     ]
@@ -86,7 +86,8 @@ class Options(TypedDict, total=False):
         Option(
             choice("sampled", "exact", "none"),
             "mean, standard deviation and percentiles of each channel, in the store's attributes: "
-            "of some thousand cells, or of all, which takes longer (default: sampled)",
+            "of some thousand cells (sampled), or of all, which takes longer (exact) (default: "
+            "sampled)",
             STORED,
             default="sampled",
         ),
@@ -105,7 +106,7 @@ class Options(TypedDict, total=False):
         Option(
             choice("default", "fast", "small", "none"),
             "how chunks are compressed: fast is quicker to write and to read, small takes longer; "
-            "with --layout cells, default is as fast (default: default)",
+            "with --layout cells, default and fast are the same (default: default)",
             STORED,
             default="default",
         ),
@@ -114,7 +115,7 @@ class Options(TypedDict, total=False):
         bool,
         Option(
             SWITCH,
-            "store in one zip file instead of a folder; let its name end in .zarr.zip",
+            "store in one zip file instead of a folder; give it a name that ends in .zarr.zip",
             STORED,
             default=False,
             flags=("-z", "--zip"),
@@ -124,8 +125,8 @@ class Options(TypedDict, total=False):
         bool,
         Option(
             SWITCH,
-            "replace an existing DESTINATION, its masks and the file of --save-metadata, once the "
-            "new ones are whole",
+            "replace an existing DESTINATION, its masks and the file of --save-metadata, when the "
+            "new ones are complete",
             STORED,
             default=False,
             flags=("-f", "--force"),
@@ -135,7 +136,7 @@ class Options(TypedDict, total=False):
         Name | None,
         Option(
             CSV,
-            "write the windows to this file too, a row for each; /dev/stdout prints them",
+            "also write the windows to this file, a row for each; /dev/stdout prints them",
             STORED,
         ),
     ]
@@ -175,7 +176,7 @@ class CellOptions(Options, total=False):
         Mapping[str, str] | str | None,
         Option(
             COLUMNS,
-            "what columns of CELL_DATA are called where they have other names, such as "
+            "which columns of CELL_DATA to take, where they have other names, such as "
             "CellID=Object,Y_centroid=centroid-0,X_centroid=centroid-1",
             CUT,
         ),
@@ -205,7 +206,7 @@ class CellOptions(Options, total=False):
         int | None,
         Option(
             WHOLE,
-            "which channel of SEGMENTATION_MASK has the labels, from 1; needed where it has "
+            "which channel of SEGMENTATION_MASK has the CellIDs, from 1; needed where it has "
             "several, such as whole cells and nuclei",
             CUT,
         ),
@@ -232,9 +233,9 @@ class CellOptions(Options, total=False):
         Literal["error", "warn"],
         Option(
             choice("error", "warn"),
-            "what to do with cells that the mask lacks, repeated CellIDs, centroids that are "
-            "missing or outside the image, and a table most of whose windows lie beside their "
-            "cells; with warn they keep their place (default: error)",
+            "what to do with cells that are not in the mask, repeated CellIDs, centroids that are "
+            "missing or outside the image, and a table where most windows miss their cell; with "
+            "warn they keep their place in the store (default: error)",
             CUT,
             default="error",
         ),

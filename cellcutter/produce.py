@@ -190,11 +190,14 @@ def _log_plan(request: Request, layout: Layout, plan: Plan, memory: int) -> None
         layout.per_chunk,
     )
     log.info(
-        "%d thread%s, %d walk%s, at most %.0f MB for pixels%s",
+        "%d thread%s, at most %.0f MB for pixels",
         plan.threads,
         "s" if plan.threads > 1 else "",
-        len(plan.parts),
-        "s" if len(plan.parts) > 1 else "",
         memory / MB,
-        " and a scratch file" if plan.places is not None else "",
+    )
+    log.debug(
+        "%d pass%s over the image%s",
+        len(plan.parts),
+        "es" if len(plan.parts) > 1 else "",
+        ", with a scratch file" if plan.places is not None else "",
     )

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import struct
-import subprocess
-import sys
-import termios
+from tests.terminal import shown_by
 
 SCRIPT = """
 import time
@@ -29,19 +23,7 @@ raise SystemExit(running.run(parser, [], act))
 
 
 def test_a_line_of_the_log_has_a_line_of_its_own():
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stderr=child)
-    os.close(child)
-    shown = b""
-    while True:
-        try:
-            part = os.read(parent, 4096)
-        except OSError:
-            break
-        shown += part
-    os.close(parent)
-    assert process.wait() == 0
+    shown = shown_by(SCRIPT)
     assert b"cutting:" in shown
     before, _, _ = shown.partition(b"cut_cells: wrote it\r\n")
     assert before != shown

@@ -95,7 +95,7 @@ def _scan(
     if not threads:
         raise SettingsError(
             f"--cache-size: {memory / MB:.3g} MB found, at least {-(-needed // MB)} MB expected "
-            f"for the labels {labels.path}"
+            f"to read the mask {labels.path}"
         )
 
     def count(region: int) -> None:

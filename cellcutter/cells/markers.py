@@ -98,7 +98,7 @@ def _by_number(file: Path, rows: Sequence[Sequence[str]], image: Image) -> tuple
         twice = next(n for n in numbers if numbers.count(n) > 1)
         raise TableError(
             f"{file}: channel_number {twice} found {numbers.count(twice)} times, each channel once "
-            "expected: which name is which channel's is not clear"
+            "expected: the names of the channels are not clear"
         )
     return tuple(names[i] for i in sorted(range(len(order)), key=order.__getitem__))
 
@@ -169,7 +169,7 @@ def positions(
     repeated = sorted({p + 1 for p in found if found.count(p) > 1})
     if repeated:
         warnings.warn(
-            f"channel {', '.join(map(str, repeated))} is given more than once and kept each time",
+            f"channel {', '.join(map(str, repeated))} is given more than once and is cut each time",
             ChannelWarning,
             stacklevel=2,
         )

@@ -37,7 +37,7 @@ def one_channel(labels: Image, channel: int | None) -> Image:
         hint = order_hint(labels.shape) or "choose one with --mask-channel"
         raise ImageError(
             f"{labels.path}: {number} channels of {labels.shape[1]} x {labels.shape[2]} pixels "
-            f"found{named}, one channel of labels expected: {hint}"
+            f"found{named}, a mask of one channel expected: {hint}"
         )
     labels.check_channels([(channel or 1) - 1])
     return labels if number == 1 else ChannelOf(labels, (channel or 1) - 1)
@@ -55,6 +55,6 @@ def check_labels(labels: Image, image: Image) -> None:
         found, expected = (" x ".join(map(str, i.shape[1:])) for i in (labels, image))
         hint = order_hint(image.shape)
         raise ImageError(
-            f"{labels.path}: labels of {found} pixels (Y x X) found, {expected} expected "
+            f"{labels.path}: a mask of {found} pixels (Y x X) found, {expected} expected "
             f"as in the image {image.path}{f': {hint}' if hint else ''}"
         )

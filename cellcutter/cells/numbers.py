@@ -89,7 +89,7 @@ def _cell_id(name: str, column: str, text: str, row: int) -> int:
             number = math.nan if math.isnan(number) else math.inf
     if number is None:
         error = _no_number(name, column, text, row)
-        raise TableError(f"{error}, as the mask has it")
+        raise TableError(f"{error}, as in the mask")
     if not 0 <= number < 2**63 or number != math.floor(number):
         raise _no_id(name, column, number if math.isnan(number) else text, row)
     return int(number)

@@ -92,7 +92,7 @@ class Tally:
             wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)))
             if wrong.any():
                 raise ImageError(
-                    f"{self._labels.path}: label {labels[wrong][0]} found, whole numbers expected"
+                    f"{self._labels.path}: CellID {labels[wrong][0]} found, whole numbers expected"
                 )
             fits = np.abs(labels.astype(np.float64)) < 2.0**63
         elif labels.dtype == np.uint64:

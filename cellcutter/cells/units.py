@@ -60,7 +60,9 @@ def window_pixels(window_size: int | str | None, image: Image) -> int | None:
     pixel = _known(image, "--window-size", window_size, "pixels")
     pixels = float(window_size.removesuffix("um")) / min(pixel)
     if pixels > 2**40:
-        raise SettingsError(f"--window-size: {window_size} found, a length on the image expected")
+        raise SettingsError(
+            f"--window-size: {window_size} found, a length that fits the image expected"
+        )
     return max(1, math.ceil(round(pixels, _DECIMALS)))
 
 

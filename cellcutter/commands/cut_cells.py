@@ -13,7 +13,7 @@ examples:
   cut_cells image.ome.tif cell.tif cells.csv cells.zarr
   cut_cells -p 4 --mask-cells --window-size 64 image.ome.tif cell.tif cells.csv cells.zarr
   cut_cells image.ome.tif cell.tif cells.csv cells.zarr --markers markers.csv --channels CD8 DNA
-  cut_cells image.ome.tif mask.tif steinbock.csv cells.zarr --window-size 20um \
+  cut_cells image.ome.tif mask.tif steinbock.csv cells.zarr --window-size 20um \\
       --columns CellID=Object,Y_centroid=centroid-0,X_centroid=centroid-1
 """
 
@@ -30,8 +30,8 @@ def parser() -> Parser:
     parser.add_argument("IMAGE", help=IMAGE)
     parser.add_argument(
         "SEGMENTATION_MASK",
-        help="mask of the same height and width, 0 for background, else the CellID: finds the "
-        "window size and the cells' outlines; '-' for none, with --window-size and without "
+        help="mask of the same height and width, 0 for background, else the CellID: it gives the "
+        "window size and the outlines of cells; '-' for none, with --window-size and without "
         "--mask-cells",
     )
     parser.add_argument(

@@ -21,8 +21,8 @@ def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser(
         "cellcutter info",
-        "Tell what is understood of an image, a segmentation mask, a table of cells or a store; "
-        "and the versions of everything, for a bug report.",
+        "Show what the program understands of an image, a segmentation mask, a table of cells or "
+        "a store; and the versions of all libraries, for a bug report.",
         epilog=_EXAMPLES,
     )
     parser.add_argument(

@@ -67,7 +67,7 @@ class PngImage:
         if colour == _PALETTE:
             raise ImageError(
                 f"{self.path}: a PNG with a palette of colours found, grey values expected: save "
-                "the labels themselves, as 16-bit PNG or TIFF"
+                "the CellIDs themselves, as 16-bit PNG or TIFF"
             )
         if colour not in _SAMPLES or depth not in (1, 2, 4, 8, 16) or not width or not height:
             raise ImageError(f"{self.path}: a damaged PNG found, an undamaged one expected")

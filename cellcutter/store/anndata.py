@@ -32,12 +32,11 @@ from zarr.storage import ZipStore
 from cellcutter import stops
 from cellcutter.errors import DestinationError
 from cellcutter.store.archive import move
-from cellcutter.store.layout import CellsLayout
+from cellcutter.store.layout import IMAGES, MASKS, CellsLayout
 from cellcutter.store.shards import ShardWriter
 from cellcutter.store.zarr3 import Tree, sharded_metadata
 from cellcutter.types import Column
 
-IMAGES, MASKS = "obsm/single_cell_images", "obsm/single_cell_masks"
 _ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _STRINGS = {"encoding-type": "string-array", "encoding-version": "0.2.0"}
 _DICT = {"encoding-type": "dict", "encoding-version": "0.1.0"}

@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from cellcutter.errors import DestinationError
+from cellcutter.errors import changed
 
 _COPIED_NBYTES = 1 << 20
 
@@ -21,10 +21,7 @@ def move(archive: zipfile.ZipFile, file: Path, folder: Path) -> None:
     OSError
     """
     if not file.exists():
-        raise DestinationError(
-            f"{file}: nothing found, a file expected; something else has changed the store while "
-            "it was written"
-        )
+        raise changed(file, "nothing", "a file")
     info = zipfile.ZipInfo(file.relative_to(folder).as_posix())
     info.external_attr = 0o644 << 16
     info.file_size = file.stat().st_size

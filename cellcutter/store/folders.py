@@ -30,8 +30,8 @@ def folders_above(name: Path) -> Iterator[None]:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise DestinationError(
-                f"{name}: {reason} found where its folder would be made, a name in a folder that "
-                "can be written to expected"
+                f"{name}: {reason}: its folder cannot be made; a name in a folder that you may "
+                "write to expected"
             ) from error
         yield
     finally:

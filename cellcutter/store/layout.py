@@ -12,6 +12,8 @@ from cellcutter.errors import SettingsError
 from cellcutter.store.blosc import LARGEST, Division, divide
 from cellcutter.store.codec import BLOCK_NBYTES
 
+IMAGES, MASKS = "obsm/single_cell_images", "obsm/single_cell_masks"  # in the layout `cells`
+
 
 @dataclass(frozen=True)
 class Layout:

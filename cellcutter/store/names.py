@@ -242,5 +242,5 @@ def _check_folder(name: Path) -> None:
         raise DestinationError(f"{name}: no folder {name.parent} found, an existing one expected")
     if not os.access(name.parent, os.W_OK | os.X_OK):
         raise DestinationError(
-            f"{name}: folder {name.parent} is read-only, one that can be written to expected"
+            f"{name}: folder {name.parent} is read-only, one that you may write to expected"
         )

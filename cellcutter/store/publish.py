@@ -143,8 +143,8 @@ class Publication:
             self._keep = False
             if isinstance(error, Changed):
                 raise DestinationError(
-                    f"{error.name}: something else has got or changed it while the run was at "
-                    "work, nothing expected; it is kept, and nothing was written"
+                    f"{error.name}: another program made or changed it during the run; it is "
+                    "kept, and nothing was written"
                 ) from error
             raise
         try:
@@ -206,7 +206,7 @@ def _locked(destination: Path) -> system.Lock:
         lock = system.Lock(path)
     except OSError as error:
         raise DestinationError(
-            f"{destination}: {error.strerror} found, a folder that can be written to expected"
+            f"{destination}: {error.strerror}; a folder that you may write to expected"
         ) from error
     if lock.held is False:
         lock.release()
@@ -214,7 +214,10 @@ def _locked(destination: Path) -> system.Lock:
             f"{destination}: another run is writing to it ({path.name}), none expected"
         )
     if lock.held is None:
-        log.info("%s: cannot be locked here; leftovers of other runs are left alone", destination)
+        log.info(
+            "%s: cannot be locked on this disk; files of runs that were killed are kept",
+            destination,
+        )
     return lock
 
 
@@ -227,7 +230,7 @@ def _put_right(left: Staging, destination: Path) -> None:
                 journal.bring_forward()
             elif journal:
                 journal.undo()
-                log.info("%s: put back what an interrupted run had set aside", destination)
+                log.info("%s: put back what an interrupted run had moved", destination)
         except Changed as error:
             leave(left.folder, f"holds what had the name {error.name}, which something else has")
         except (OSError, ValueError, TypeError, KeyError) as error:

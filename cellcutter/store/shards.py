@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcutter import system
-from cellcutter.errors import DestinationError
+from cellcutter.errors import changed
 from cellcutter.store.blosc import encoder_nbytes
 from cellcutter.store.codec import CELL_CODECS
 from cellcutter.store.frames import Choice, FrameEncoder
@@ -31,7 +31,6 @@ _BUFFERED_NBYTES = 1 << 20
 _SAMPLES = 6  # cells of a shard by which it is decided how to compress it
 _MISSING = 2**64 - 1
 _CHECKSUM = struct.Struct("<I")
-_CHANGED = "{}: {} found, {} expected; something else has changed the store while it was written"
 
 
 class ShardWriter:
@@ -137,8 +136,7 @@ class ShardWriter:
         """
         expected = self.sizes.get(index)
         if found is None or found != expected:
-            file = self.file(index)
-            raise DestinationError(_CHANGED.format(file, f"{found} bytes", f"{expected} bytes"))
+            raise changed(self.file(index), f"{found} bytes", f"{expected} bytes")
 
     def _encode(self, cell: Unsigned, choice: Choice | None) -> bytes | memoryview:
         return cell.view(np.uint8).data if choice is None else self._encoder.encode(cell, choice)

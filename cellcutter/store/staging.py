@@ -105,7 +105,7 @@ def make(destination: Path, file: Path | None) -> Staging:
         if made:
             discard(Staging(folder, other if other in made else None), destination)
         raise DestinationError(
-            f"{destination}: {error.strerror} found, a folder that can be written to expected"
+            f"{destination}: {error.strerror}; a folder that you may write to expected"
         ) from error
     return Staging(folder, other)
 
@@ -132,7 +132,7 @@ def leftovers(destination: Path, own: Staging) -> Iterator[Staging]:
 
 def leave(folder: Path, why: str) -> None:
     """Tell that something stays where it is."""
-    log.warning("%s: %s; it is left alone", folder, why)
+    log.warning("%s: %s; it is kept", folder, why)
 
 
 def discard(staging: Staging, destination: Path) -> None:

@@ -25,7 +25,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore, ZipStore
 
 from cellcutter import stops, system
-from cellcutter.errors import DestinationError
+from cellcutter.errors import DestinationError, changed
 from cellcutter.store.archive import move
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
@@ -33,7 +33,6 @@ from cellcutter.store.layout import Layout
 from cellcutter.store.thumbnails import Thumbnails
 
 _ATTRIBUTES = ".zattrs"
-_CHANGED = "{}: {} found, {} expected; something else has changed the store while it was written"
 
 
 class StoreWriter:
@@ -245,7 +244,7 @@ class StoreWriter:
     def _check_size(self, path: Path, index: int, found: int | None) -> None:
         expected = self._sizes[index]
         if found is None or found != expected:
-            raise DestinationError(_CHANGED.format(path, f"{found} bytes", f"{expected} bytes"))
+            raise changed(path, f"{found} bytes", f"{expected} bytes")
 
     def _check_array(self, made: Path, store: Path | ZipStore) -> None:
         with stops.held():  # zarr reads in a thread of its own, and closes what that opens

@@ -80,7 +80,7 @@ REFUSED = {
     ),
     "the same number twice": (
         table(1, 2, 2, 3),
-        "channel_number 2 found 2 times, each channel once expected: which name is which",
+        "channel_number 2 found 2 times, each channel once expected: the names of",
     ),
     "the same number twice in a cycle": (
         PLAIN.replace("2,1,CD8", "1,1,CD8"),

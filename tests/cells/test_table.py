@@ -116,7 +116,7 @@ REFUSED = {
         PLAIN.replace("3,", "3\N{MICRO SIGN},").encode("latin-1"),
         "CellID '3.*' in row 1 found, a number expected",
     ),
-    "CellID as Xenium has it": (PLAIN.replace("3,", "aaab-1,"), "'aaab-1' .*, as the mask has it"),
+    "CellID as Xenium has it": (PLAIN.replace("3,", "aaab-1,"), "'aaab-1' .*, as in the mask"),
     "short row far from the wanted columns": (
         PLAIN.replace("\n", ",1,2\n") + "8,1,1,1\n",
         "4 columns in row 3 found, 5 expected as in the header",

@@ -244,7 +244,7 @@ case(
 )
 case(
     "many CellIDs not in the mask",
-    r"cell\.tif: none of the cells of .*cells\.csv found, labels expected",
+    r"cell\.tif: none of the cells of .*cells\.csv found, their mask expected",
     lambda c: c.table(CellID=np.arange(len(c.slide.table)) + 5000),
 )
 for name, column, value in (
@@ -302,32 +302,32 @@ case(
 # the mask
 case(
     "mask of another size",
-    r"cell\.tif: labels of 120 x 149 pixels .* found, 120 x 150 expected as",
+    r"cell\.tif: a mask of 120 x 149 pixels .* found, 120 x 150 expected as",
     lambda c: c.labels(c.slide.labels[:, :-1].astype("i4")),
 )
 case(
     "mask with axes swapped",
-    r"cell\.tif: labels of 150 x 120 pixels .* found, 120 x 150 expected",
+    r"cell\.tif: a mask of 150 x 120 pixels .* found, 120 x 150 expected",
     lambda c: c.labels(c.slide.labels.T.astype("i4")),
 )
 case(
     "mask of fractions",
-    r"cell\.tif: label \d+\.5 found, whole numbers expected",
+    r"cell\.tif: CellID \d+\.5 found, whole numbers expected",
     lambda c: c.labels(np.where(c.slide.labels, c.slide.labels + 0.5, 0).astype("f4")),
 )
 case(
     "mask with NaN",
-    r"cell\.tif: label nan found, whole numbers expected",
+    r"cell\.tif: CellID nan found, whole numbers expected",
     lambda c: c.labels(np.where(c.slide.labels, np.nan, 0).astype("f4")),
 )
 case(
     "mask in RGB",
-    r"cell\.tif: 3 channels of 120 x 150 pixels found, one channel of labels expected",
+    r"cell\.tif: 3 channels of 120 x 150 pixels found, a mask of one channel expected",
     lambda c: c.labels(np.zeros((120, 150, 3), "u1"), photometric="rgb"),
 )
 case(
     "mask without labels",
-    r"(cell\.tif: .* found, labels expected|\(not in mask\))",
+    r"(cell\.tif: .* found, their mask expected|\(not in mask\))",
     lambda c: c.labels(np.zeros((120, 150), "i4")),
 )
 case(
@@ -569,7 +569,7 @@ case(
 case("destination another file", r"out\.zarr: something other than a Zarr store found", _other_file)
 case(
     "destination below a file",
-    r"out\.zarr: Not a directory found where its folder would be made|no folder .* found",
+    r"out\.zarr: Not a directory: its folder cannot be made|no folder .* found",
     lambda c: (
         (c.folder / "notes.txt").write_text("all of it"),
         c.arguments.__setitem__(3, str(c.folder / "notes.txt" / "new" / "out.zarr")),

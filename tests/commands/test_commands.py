@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import resource
 import shlex
 import shutil
-import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +21,7 @@ import cellcutter
 from cellcutter import progress
 from cellcutter.commands import cli
 from tests import slides
+from tests.terminal import shown_by
 
 BIN = Path(sys.executable).parent
 
@@ -176,10 +173,13 @@ def test_log_tells_what_was_done(slide, tmp_path, capfd):
     for pattern in (
         r"slide\.ome\.tif: 3 channels of 120 x 150 pixels, uint16; 3 of them are cut",
         r"\d+ cells, window \d+ x \d+ pixels; 1 chunk of \d+",
-        r"2 threads, 1 walk, at most \d+ MB for pixels",
+        r"2 threads, at most \d+ MB for pixels",
         r"wrote .*/out: \d+\.\d MB in \d+\.\d s",
     ):
         assert re.search(f"^cut_cells: {pattern}$", err, re.MULTILINE), err
+    assert "over the image" not in err
+    assert cli.main_cut_cells([*slide.paths, str(tmp_path / "again"), "--verbose"]) == 0
+    assert "cut_cells: 1 pass over the image\n" in capfd.readouterr().err
 
 
 def test_plain_lines_of_progress(caplog, monkeypatch):
@@ -203,18 +203,7 @@ def test_bar_on_a_terminal(tmp_path):
         "while time.monotonic() < start + 3:\n    done += 1\n    r('cutting', done, 10**9)\n"
         "r.close()\n"
     )
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=child)
-    os.close(child)
-    shown = b""
-    while True:
-        try:
-            part = os.read(parent, 4096)
-        except OSError:
-            break
-        shown += part
-    assert process.wait() == 0
+    shown = shown_by(script)
     assert b"cutting:" in shown
     assert b"|" in shown
 
@@ -288,7 +277,7 @@ def test_python_interface(slide, tmp_path):
     assert result.nbytes == sum(
         p.stat().st_size for s in (result.destination, result.masks) for p in s.glob("*.0.0")
     )
-    assert {what for what, _, _ in script_output} == {"reading labels", "cutting"}
+    assert {what for what, _, _ in script_output} == {"reading the mask", "cutting"}
     assert script_output[-1][1] == script_output[-1][2]
 
 

@@ -16,6 +16,7 @@ import zarr
 import cellcutter
 from cellcutter.commands import cli
 from tests import slides
+from tests.store.reading import stores
 
 
 def told(capfd: pytest.CaptureFixture[str], *words: str | Path) -> dict:
@@ -92,6 +93,44 @@ def test_store(tmp_path, capfd, z):
         assert facts["chunks_there"] == facts["chunks_expected"] - 1
     assert cli.main(["info", str(path)]) == 0
     assert "window size      9" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("z", [False, True])
+def test_store_of_the_layout_cells(tmp_path, capfd, z):
+    slide = slides.simple(tmp_path)
+    path = tmp_path / "out.zarr"
+    result = cellcutter.cut_cells(
+        *slide.paths, path, window_size=9, cells_per_chunk=10, layout="cells", mask_cells=True, z=z
+    )
+    (facts,) = told(capfd, path)["files"]
+    cells = cellcutter.open(path)
+    assert tuple(facts["shape"]) == result.shape == cells.shape
+    assert facts["format"] == 3
+    assert facts["chunks"] == [10, *cells.shape[1:]]
+    assert facts["type"] == cells.dtype.str
+    shards = -(-len(cells) // 10)
+    assert facts["chunks_expected"] == facts["chunks_there"] == 2 * shards  # pixels and masks
+    assert facts["attributes"]["window_size"] == 9
+    if not z:
+        (path / "obsm/single_cell_masks/c/1/0/0").unlink()
+        (facts,) = told(capfd, path)["files"]
+        assert facts["chunks_there"] == facts["chunks_expected"] - 1
+
+
+def test_what_can_be_opened_has_facts(tmp_path, capfd):
+    """A store that others made, of which we told nothing."""
+    images = stores.pixels()
+    path = stores.cells_store(tmp_path / "other.zarr", images)
+    root = json.loads((path / "zarr.json").read_text())
+    del root["attributes"]["cellcutter"]
+    (path / "zarr.json").write_text(json.dumps(root))
+    (facts,) = told(capfd, path)["files"]
+    assert tuple(facts["shape"]) == cellcutter.open(path).shape == images.shape
+    assert facts["attributes"] is None
+    (path / "0").mkdir()
+    (path / "0" / "c.0.0.0").write_text("no shard")
+    (facts,) = told(capfd, path)["files"]
+    assert facts["chunks_expected"] == facts["chunks_there"] == 5
 
 
 def test_a_store_of_0_2_12(tmp_path, capfd):

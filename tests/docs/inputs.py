@@ -12,6 +12,7 @@ from skimage.measure import regionprops_table
 
 import cellcutter
 from benchmarks.slides import SlideSpec, write_project
+from tests.docs.pages import ROOT
 
 SPEC = SlideSpec("exemplar-001", channels=12, height=200, width=220, tile=64, spacing=20, seed=3)
 
@@ -25,6 +26,8 @@ def make_all(folder: Path) -> None:
     paths["labels"].rename(mask)
     paths["table"].rename(table)
     shutil.copytree(project, folder / "PROJECT")
+    as_nf_core(folder, paths["image"], mask, table)
+    shutil.copytree(ROOT / "tests/pipeline/host", folder / "mcmicro")
     shutil.copy(paths["image"], folder / "image.ome.tif")
     shutil.copy(mask, folder / "cell.tif")
     shutil.copy(table, folder / "cells.csv")
@@ -42,6 +45,17 @@ def make_all(folder: Path) -> None:
     cellcutter.cut_cells(
         paths["image"], mask, table, folder / "random.zarr", layout="cells", masks=True
     )
+
+
+def as_nf_core(folder: Path, image: Path, mask: Path, table: Path) -> None:
+    """Copy a slide to where nf-core/mcmicro has it."""
+    for source, name in (
+        (image, "registration/ashlar/s1.ome.tif"),
+        (mask, "segmentation/mesmer/s1_mask.tif"),
+        (table, "quantification/mcquant/mesmer/s1.csv"),
+    ):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copy(source, folder / name)
 
 
 def place(names: Iterable[str], source: Path, folder: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = {"bash", "console", "python", "pycon"}
-MUST_BE_A_FILE = {"yaml", "csv"}  # or say why it is not run
+MUST_BE_A_FILE = {"yaml", "csv", "groovy"}  # or say why it is not run
 _COMMENT = re.compile(r"<!-- (given|file|not run|needs): (.+?) -->")
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)((?:    .*\n|\n)*    .+\n)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,15 +28,13 @@ from tests.docs.pages import (
 )
 from tests.services import running
 
-# Pages whose commands tests/pipeline runs, with projects, containers and clusters of its own.
-ELSEWHERE = {"docs/how-to/pipeline.md", "docs/how-to/mcmicro.md", "docs/how-to/hpc.md"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 CLONE = ("bin", "conf", "lib", "main.nf", "modules", "nextflow.config", "nextflow_schema.json")
-HERE = [page for page in PAGES if name_of(page) not in ELSEWHERE]
+TESTS = re.compile(r"\btests/[\w/]+\.py|\btest_\w+\.py|::test_\w+")
 
 
 @pytest.mark.timeout(600)  # Nextflow may have to be fetched
-@pytest.mark.parametrize("page", HERE, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page(page: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = [block for block in blocks(page) if "not run" not in block.said]
     inputs.place(given(page), made, tmp_path)
@@ -115,13 +114,27 @@ def clone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
 
 
+def missing(reason: str) -> list[str]:
+    """Tests that a reason names, and that are not there."""
+    file, lacking = ROOT, []
+    for name in TESTS.findall(reason):
+        if name.startswith("::"):
+            there = f"def {name[2:]}(" in file.read_text()
+        else:
+            file = ROOT / name if "/" in name else file.with_name(name)
+            there = file.is_file()
+        lacking += [] if there else [name]
+    return lacking
+
+
 def test_every_block_is_run_or_says_why_not(capsys: pytest.CaptureFixture[str]) -> None:
     run, files, not_run, wrong = 0, 0, [], []
-    for page in HERE:
+    for page in PAGES:
         for block in blocks(page):
             where = f"{name_of(page)}:{block.line}"
             if "not run" in block.said:
                 not_run.append(f"{where}: {block.said['not run']}")
+                wrong += [f"{where}: no {name}" for name in missing(block.said["not run"])]
             elif "file" in block.said:
                 files += 1
             elif block.language in RUN:
@@ -129,7 +142,6 @@ def test_every_block_is_run_or_says_why_not(capsys: pytest.CaptureFixture[str]) 
             elif block.language in MUST_BE_A_FILE or not block.language:
                 wrong.append(f"{where}: {block.language or 'no language'}")
         wrong += [f"{name_of(page)}: code by indent: {text[:40]!r}" for text in indented(page)]
-    not_run += [f"{page}: tests/pipeline runs its commands" for page in sorted(ELSEWHERE)]
     count = f"{run} snippets run, {files} are files for them, {len(not_run)} not run:"
     with capsys.disabled():
         sys.stdout.write("\n  ".join(["", count, *not_run]) + "\n")

@@ -417,4 +417,4 @@ def test_a_link_is_no_other_file(tmp_path, caplog):
     a, b = ((tmp_path / name / ".zattrs").read_bytes() for name in ("a.zarr", "b.zarr"))
     assert a == b
     assert "image_files" not in a.decode()
-    assert "pixels are read from" not in caplog.text
+    assert "pixels are also read from" not in caplog.text

@@ -318,7 +318,7 @@ def test_same_bytes_in_one_walk_in_many_and_by_a_scratch_file(
         table.sample(frac=1, random_state=2),
         image_options={"tile": (128, 128)},
     )
-    caplog.set_level("INFO", "cellcutter")
+    caplog.set_level("DEBUG", "cellcutter")
     found = []
     for i, (enough, cache_size) in enumerate([(10**9, 500), (1_100_000, 500), (1 << 20, 5)]):
         monkeypatch.setattr(plan, "ENOUGH", enough)
@@ -336,7 +336,7 @@ def test_same_bytes_in_one_walk_in_many_and_by_a_scratch_file(
         )
         found.append([files(tmp_path / str(i) / name) for name in ("out.zarr", "out_mask.zarr")])
     assert found[0] == found[1] == found[2]
-    plans = re.findall(r"threads?, (\d) walks?, at most \d+ MB for pixels(.*)", caplog.text)
+    plans = re.findall(r"(\d) pass(?:es)? over the image(.*)", caplog.text)
     assert [int(walks) for walks, _ in plans] == [1, 3, 6]
     assert [bool(scratch) for _, scratch in plans] == [False, False, True]
     expected, masks = slides.expected(slide.image, slide.labels, slide.table, 35, mask=True)

@@ -7,26 +7,23 @@ be pickled, forked, and used from many threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cellcutter.machine import available_cpus
 from cellcutter.store.reading.cohort import Cohort
-from cellcutter.store.reading.places import Place, Remote
+from cellcutter.store.reading.masks import ByRow, Masks
+from cellcutter.store.reading.places import Place, threads_for
 from cellcutter.store.reading.several import Join
 from cellcutter.store.reading.slide import Slide
-from cellcutter.store.reading.threads import MOST_THREADS
 from cellcutter.types import Bools, Floats, Ints, Pixels, PixelSize
 
 Selection = Sequence[str | int] | None
 _MB = 1 << 20
-_MOST_DECODERS = 8
 
 
-class Cells:
+class Cells(ByRow):
     """Thumbnails of the cells of one or several slides; made by :func:`cellcutter.open`.
 
     ``cells[3]`` is one cell [channels, y, x]; a slice, a list of rows in any order, or an array of
@@ -59,7 +56,7 @@ class Cells:
         self._cohort = Cohort(
             [Slide(path, name) for path, name in zip(paths, names, strict=True)],
             join,
-            threads or _threads(paths),
+            threads or threads_for(paths),
             int(cache_size * _MB),
         )
 
@@ -119,10 +116,10 @@ class Cells:
         """Names of the slides."""
         return [slide.name for slide in self._cohort.slides]
 
-    @cached_property
+    @property
     def slide(self) -> Ints:
         """The number of each cell's slide in :attr:`slides`, int64 of shape (cells,)."""
-        return np.repeat(np.arange(len(self.slides)), np.diff(self._cohort.starts))
+        return self._cohort.slide
 
     @property
     def ids(self) -> Ints | None:
@@ -134,7 +131,7 @@ class Cells:
         """
         return self._cohort.ids
 
-    @cached_property
+    @property
     def obs(self) -> pd.DataFrame:
         """The table of the cells, a row for each; of several slides with a column `slide`.
 
@@ -142,12 +139,7 @@ class Cells:
         ------
         StoreError
         """
-        slides = self._cohort.slides
-        if len(slides) == 1:
-            return slides[0].obs
-        table = pd.concat([slide.obs for slide in slides])
-        table["slide"] = pd.Categorical.from_codes(self.slide, pd.Index(self.slides))
-        return table
+        return self._cohort.obs
 
     @property
     def pixel_size(self) -> PixelSize | None:
@@ -164,13 +156,22 @@ class Cells:
     def statistics(self) -> list[pd.DataFrame | None]:
         """For each slide the statistics of its pixels, a row for each of its channels, if stored.
 
-        The index has marker names, or numbers; columns are `mean`, `std`, and percentiles
-        as `p0.1`, `p1`, `p50`, `p99` and `p99.9`.
+        The index has marker names, or numbers; columns are `mean`, `std`, `p0.1` ... `p99.9`.
         """
         return [slide.statistics for slide in self._cohort.slides]
 
     def statistics_of(self, column: str) -> Floats:
-        """Return one of the statistics, float64 of shape (slides, channels); NaN where absent.
+        """Return one of the statistics of all slides.
+
+        Parameters
+        ----------
+        column : str
+            A column of :attr:`statistics`, such as `mean` or `p99`.
+
+        Returns
+        -------
+        float64 array of shape (slides, channels)
+            NaN where a slide lacks the channel.
 
         Raises
         ------
@@ -185,17 +186,21 @@ class Cells:
         return Masks(self._cohort) if self._cohort.has_masks else None
 
     def chunk_of(self, rows: object = slice(None)) -> Ints:
-        """Return a number for the file that each of some cells lies in, int64 of shape (n,).
+        """Return a number for the file that each of some cells lies in.
 
         Cells of one file are quickest read together, most of all in the layout `chunks`.
+
+        Parameters
+        ----------
+        rows : sequence of int, slice, or bool array of shape (cells,)
+            The cells, as for :meth:`read`; all where not given.
+
+        Returns
+        -------
+        int64 array of shape (n,)
+            Equal for cells of one file.
         """
         return self._cohort.chunk_of(rows)
-
-    def __getitem__(self, key: object) -> Pixels:
-        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
-            one: Pixels = self.read([int(key)])[0]
-            return one
-        return self.read(key)
 
     def read(self, rows: object, channels: Selection = None, out: Pixels | None = None) -> Pixels:
         """Read cells.
@@ -213,6 +218,7 @@ class Cells:
         Returns
         -------
         array of shape (n, channels, y, x)
+            The cells in the order of `rows`, the channels in that of `channels`.
 
         Raises
         ------
@@ -226,21 +232,41 @@ class Cells:
         return self._cohort.images(rows, channels, out)
 
     def positions(self, channels: Selection = None) -> list[int]:
-        """Return the positions of channels in :attr:`channels`; of all where none are given."""
-        return (
-            self._cohort.channels.find(list(channels))
-            if channels is not None
-            else [*range(self.shape[1])]
-        )
+        """Return the positions of channels in :attr:`channels`.
+
+        Parameters
+        ----------
+        channels : sequence of str or int, optional
+            As for :meth:`read`; all where not given.
+
+        Returns
+        -------
+        list of int
+            From 0, in the order of `channels`.
+
+        Raises
+        ------
+        SettingsError
+            A channel is not there.
+        """
+        if channels is None:
+            return [*range(self.shape[1])]
+        return self._cohort.channels.find(list(channels))
 
     def rows_of(self, ids: Sequence[int] | Ints, slide: str | None = None) -> Ints:
-        """Return the rows of cells by CellID, int64 of shape (n,).
+        """Return the rows of cells by CellID.
 
         Parameters
         ----------
         ids : sequence of int
+            The CellIDs, in any order.
         slide : str, optional
             Name of a slide; needed where several have the same CellID.
+
+        Returns
+        -------
+        int64 array of shape (n,)
+            The row of each, for :meth:`read`.
 
         Raises
         ------
@@ -256,45 +282,18 @@ class Cells:
         channels: Selection = None,
         out: Pixels | None = None,
     ) -> Pixels:
-        """Read cells by CellID; see :meth:`rows_of` and :meth:`read`."""
+        """Read cells by CellID; errors are those of :meth:`rows_of` and :meth:`read`.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            The CellIDs, in any order.
+        slide, channels, out : optional
+            As for :meth:`rows_of` and :meth:`read`.
+
+        Returns
+        -------
+        array of shape (n, channels, y, x)
+            The cells in the order of `ids`.
+        """
         return self.read(self.rows_of(ids, slide), channels, out)
-
-
-def _threads(places: Sequence[Place]) -> int:
-    """Return how many threads read when nobody has said."""
-    if any(isinstance(place, Remote) for place in places):
-        return MOST_THREADS  # they wait for the network most of the time
-    return min(available_cpus(), _MOST_DECODERS)
-
-
-class Masks:
-    """The boolean windows of cells: True where a pixel is the cell's own.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    """
-
-    dtype = np.dtype(bool)
-
-    def __init__(self, cohort: Cohort) -> None:
-        self._cohort = cohort
-
-    def __len__(self) -> int:
-        return len(self._cohort)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of all masks: (cells, y, x)."""
-        _, y, x = self._cohort.cell
-        return len(self), y, x
-
-    def __getitem__(self, key: object) -> Pixels:
-        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
-            one: Pixels = self.read([int(key)])[0]
-            return one
-        return self.read(key)
-
-    def read(self, rows: object, out: Pixels | None = None) -> Pixels:
-        """Read masks, as :meth:`Cells.read` does: bool of shape (n, y, x)."""
-        return self._cohort.masks(rows, out)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 
 import numpy as np
+import pandas as pd
 
 from cellcutter.errors import SettingsError, StoreError
 from cellcutter.store.reading.chunks import ChunkCache
@@ -67,6 +68,21 @@ class Cohort:
         """Type of a pixel."""
         return self.slides[0].images.array.dtype.newbyteorder("=")
 
+    @cached_property
+    def slide(self) -> Ints:
+        """The number of each cell's slide."""
+        return np.repeat(np.arange(len(self.slides)), np.diff(self.starts))
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        """The table of all cells; of several slides with a column `slide`."""
+        if len(self.slides) == 1:
+            return self.slides[0].obs
+        table = pd.concat([slide.obs for slide in self.slides])
+        names = pd.Index([slide.name for slide in self.slides])
+        table["slide"] = pd.Categorical.from_codes(self.slide, names)
+        return table
+
     def close(self) -> None:
         """Close all files of this process; reading is an error from now on."""
         self._closed = True
@@ -109,7 +125,9 @@ class Cohort:
     def find(self, ids: object, slide: str | None) -> Ints:
         """Return the rows of cells by CellID; see :meth:`Cells.rows_of`."""
         if self.ids is None:
-            raise SettingsError(f"{self.slides[0].path}: no CellIDs stored, rows expected")
+            raise SettingsError(
+                f"{self.slides[0].path}: no CellIDs are stored, numbers of rows expected"
+            )
         among = np.arange(len(self))
         if slide is not None:
             names = [each.name for each in self.slides]

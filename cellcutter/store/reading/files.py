@@ -60,6 +60,9 @@ class Files(Protocol):
             It is missing, or is no file of the store.
         """
 
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of every file, by name."""
+
 
 class Mapped:
     """A file, or a part of it, as memory.
@@ -123,6 +126,11 @@ class FolderFiles:
                 self._mapped.popitem(last=False)
         return found
 
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of every file, by name."""
+        found = (Path(parent, n) for parent, _, names in os.walk(self.name) for n in names)
+        return {f.relative_to(self.name).as_posix(): f.lstat().st_size for f in found}
+
     def _path(self, key: str) -> str:
         path = f"{self.name}/{key}"
         real = os.path.realpath(path)
@@ -164,6 +172,10 @@ class ZipFiles:
         if key not in self._members:
             raise StoreError(f"{self.name}/{key}: no member found, a part of the store expected")
         return Mapped(self._member(key))
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of every file, by name."""
+        return {name: member.file_size for name, member in self._members.items()}
 
     def _member(self, key: str) -> memoryview:
         info = self._members[key]

@@ -7,6 +7,7 @@ https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/index.htm
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -69,11 +70,43 @@ class StoredArray:
         """Bytes of a cell before it is compressed."""
         return prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def full_shape(self) -> tuple[int, ...]:
+        """Shape of the array as it is stored, with the axis of the cells."""
+        return self._with_cells(self.cells)
+
+    @property
+    def file_shape(self) -> tuple[int, ...]:
+        """Shape of what a file holds."""
+        return self._with_cells(self.per_file)
+
+    @property
+    def files(self) -> int:
+        """Number of the files that hold the cells."""
+        return -(-self.cells // self.per_file)
+
     def key(self, number: int) -> str:
         """Return the name of a file."""
         axes = ["0"] * len(self.shape)
-        axes.insert(0 if self.sharded else len(axes) - 2, str(number))
+        axes.insert(self._axis, str(number))
         return self.prefix + self.separator.join(["c", *axes] if self.sharded else axes)
+
+    def number(self, key: str) -> int | None:
+        """Return which of the files has a name; None where none has it."""
+        words = key.removeprefix(self.prefix).split(self.separator)
+        place = self._axis + self.sharded
+        if place >= len(words) or not re.fullmatch("[0-9]{1,15}", words[place]):
+            return None
+        number = int(words[place])
+        return number if number < self.files and self.key(number) == key else None
+
+    @property
+    def _axis(self) -> int:
+        """Where the axis of the cells lies."""
+        return 0 if self.sharded else len(self.shape) - 2
+
+    def _with_cells(self, cells: int) -> tuple[int, ...]:
+        return (*self.shape[: self._axis], cells, *self.shape[self._axis :])
 
 
 def read_json(content: bytes, name: str) -> dict[str, Any]:

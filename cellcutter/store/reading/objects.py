@@ -76,6 +76,14 @@ class ObjectFiles:
             found = self._blobs[key] = _Object(self, key, size)
         return found
 
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of every file, by name."""
+        try:
+            found = self._files.find(self._root, detail=True)
+        except Exception as error:
+            raise self._failed("", error) from error
+        return {name[len(self._root) + 1 :]: int(told["size"]) for name, told in found.items()}
+
     def fetch(self, key: str, ranges: list[tuple[int, int]]) -> list[bytes]:
         """Return ranges of a file, fetched at the same time."""
         path = f"{self._root}/{key}"

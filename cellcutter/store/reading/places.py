@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cellcutter.errors import SettingsError, StoreError
+from cellcutter.machine import available_cpus
 from cellcutter.store.reading.files import Files, FolderFiles, ZipFiles
 from cellcutter.store.reading.objects import ObjectFiles
+from cellcutter.store.reading.threads import MOST_THREADS
 from cellcutter.types import Name
 
 
@@ -43,6 +45,7 @@ class Remote:
 
 
 Place = Path | Remote
+_MOST_DECODERS = 8
 
 
 def place_of(name: Name, options: Mapping[str, Any] | None) -> Place:
@@ -60,6 +63,13 @@ def place_of(name: Name, options: Mapping[str, Any] | None) -> Place:
             f"storage_options: given for {os.fspath(name)!r}, an address such as s3://... expected"
         )
     return Path(name)
+
+
+def threads_for(places: Sequence[Place]) -> int:
+    """Return how many threads read when nobody has said."""
+    if any(isinstance(place, Remote) for place in places):
+        return MOST_THREADS  # they wait for the network most of the time
+    return min(available_cpus(), _MOST_DECODERS)
 
 
 def open_files(place: Place) -> Files:

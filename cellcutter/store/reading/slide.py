@@ -14,15 +14,15 @@ import pandas as pd
 
 from cellcutter.errors import StoreError
 from cellcutter.store.names import mask_name
-from cellcutter.store.reading import metadata, table
+from cellcutter.store.reading import table
 from cellcutter.store.reading.chunks import ChunkCache, ChunkReader
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.metadata import StoredArray
 from cellcutter.store.reading.places import Place, open_files
 from cellcutter.store.reading.shards import ShardReader
+from cellcutter.store.reading.stored import Stored, read_root, stored
 from cellcutter.types import Ints, PixelSize
 
-IMAGES, MASKS = "obsm/single_cell_images", "obsm/single_cell_masks"
 Reader = ShardReader | ChunkReader
 
 
@@ -120,12 +120,11 @@ class Slide:
         else:
             ids = table.csv_ids(open_files(self.path), self._table)
         self._check_rows(len(ids))
-        told = self._about.get("table")
-        digest = told.get("cell_ids_sha256") if isinstance(told, dict) else None
+        digest = _digest(self._about)
         if digest not in (None, hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()):
             raise StoreError(
-                f"{self.path}: CellIDs in {self._table} that differ from those that were cut "
-                "found, the same expected"
+                f"{self.path}: other CellIDs in {self._table} found than were cut, the "
+                "same expected"
             )
         return ids
 
@@ -144,8 +143,8 @@ class Slide:
     def _check_rows(self, found: int) -> None:
         if found != len(self):
             raise StoreError(
-                f"{self.path}: {found} rows in {self._table} found, {len(self)} as many as cells "
-                "expected"
+                f"{self.path}: {found} rows in {self._table} found, {len(self)} expected, one "
+                "for each cell"
             )
 
 
@@ -159,82 +158,55 @@ _Found = tuple[Part, Part | None, Mapping[str, Any], str | None]
 
 def _look(path: Place, files: Files) -> _Found:
     """Return the images, the masks, what is told of them, and where the table is."""
-    old, new = files.read(".zarray"), files.read("zarr.json")
-    if old is not None:
-        return _look_at_chunks(path, files, old)
-    if new is None:
+    root = read_root(files)
+    if root is None:
         raise StoreError(f"{path}: neither .zarray nor zarr.json found, a Zarr store expected")
-    given = metadata.read_json(new, f"{path}/zarr.json")
-    if given.get("zarr_format") != 3:
-        raise StoreError(f"{path}: format {str(given.get('zarr_format'))[:80]} found, 3 expected")
-    if given.get("node_type") == "array":
-        array = metadata.sharded(given, "", str(path))
-        _check_axes(array, 4)
-        return Part(path, array), None, _about(array.attributes), None
-    parts: list[Part | None] = []
-    for name, axes in ((IMAGES, 4), (MASKS, 3)):
-        content = files.read(f"{name}/zarr.json")
-        if content is None:
-            parts.append(None)
-            continue
-        described = metadata.read_json(content, f"{path}/{name}/zarr.json")
-        array = metadata.sharded(described, f"{name}/", f"{path}/{name}")
-        _check_axes(array, axes)
-        parts.append(Part(path, array))
-    images, masks = parts
-    if images is None:
-        raise StoreError(f"{path}: a group without {IMAGES} found, thumbnails of cells expected")
-    if masks is not None:
-        _check_masks(masks.array, images.array)
-    about = _about(given.get("attributes")) or _about(images.array.attributes)
+    found = stored(root, files)
+    _check_axes(found.images, 4)
+    images = Part(path, found.images)
+    if not found.images.sharded:
+        return images, _sibling(path, found), found.about, _csv(path, found.about)
     has_table = files.read("obs/zarr.json") is not None
-    return images, masks, about, "obs" if has_table else None
+    masks = None
+    if found.masks is not None:
+        _check_masks(found.masks, found.images)
+        masks = Part(path, found.masks)
+    return images, masks, found.about, "obs" if has_table else None
 
 
-def _look_at_chunks(path: Place, files: Files, zarray: bytes) -> _Found:
-    array = _chunked(path, files, zarray)
-    _check_axes(array, 4)
-    about = _about(array.attributes)
+def _csv(path: Place, about: Mapping[str, Any]) -> str | None:
+    """Return the name of the table beside chunks, where there is one."""
     told = about.get("table")
     name = told.get("file") if isinstance(told, dict) else None
     if name is not None and name not in ("cells.csv", "tiles.csv"):
         raise StoreError(f"{path}: table {str(name)[:80]!r} found, cells.csv expected")
-    return Part(path, array), _sibling(path, array, about), about, name
+    return name
 
 
-def _chunked(path: Place, files: Files, zarray: bytes) -> StoredArray:
-    zattrs = files.read(".zattrs")
-    attributes = metadata.read_json(zattrs, f"{path}/.zattrs") if zattrs else {}
-    given = metadata.read_json(zarray, f"{path}/.zarray")
-    return metadata.chunked(given, attributes, str(path))
-
-
-def _sibling(path: Place, images: StoredArray, about: Mapping[str, Any]) -> Part | None:
+def _sibling(path: Place, images: Stored) -> Part | None:
     """Return the masks that lie beside a store, if they are those of its cells.
 
     Version 0.2.12 told no CellIDs, and stored masks of wrong cells.
     """
     beside = path.with_name(mask_name(path.name))
-    told = about.get("table")
-    digest = told.get("cell_ids_sha256") if isinstance(told, dict) else None
+    digest = _digest(images.about)
     if digest is None or (isinstance(beside, Path) and not beside.exists()):
         return None
     files = open_files(beside)
-    zarray = files.read(".zarray")
-    if zarray is None:
+    root = read_root(files)
+    if root is None or root.file != ".zarray":
         return None
-    masks = _chunked(beside, files, zarray)
-    theirs = _about(masks.attributes).get("table")
-    if not isinstance(theirs, dict) or theirs.get("cell_ids_sha256") != digest:
+    masks = stored(root, files)
+    if _digest(masks.about) != digest:
         return None
-    _check_axes(masks, 3)
-    _check_masks(masks, images)
-    return Part(beside, masks)
+    _check_masks(masks.images, images.images)
+    return Part(beside, masks.images)
 
 
-def _about(attributes: object) -> Mapping[str, Any]:
-    found = attributes.get("cellcutter") if isinstance(attributes, dict) else None
-    return found if isinstance(found, dict) else {}
+def _digest(about: Mapping[str, Any]) -> object:
+    """Return the checksum of the CellIDs, where it is told."""
+    told = about.get("table")
+    return told.get("cell_ids_sha256") if isinstance(told, dict) else None
 
 
 def _check_axes(array: StoredArray, axes: int) -> None:

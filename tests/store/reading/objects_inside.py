@@ -15,6 +15,7 @@ import pytest
 
 import cellcutter
 from cellcutter.errors import StoreError
+from cellcutter.store.reading.places import Remote, open_files
 from tests import slides
 
 KEYS = {"key": "any", "secret": "any"}
@@ -75,6 +76,12 @@ def test_cells_masks_and_tables_are_those_of_the_folder(store):
     np.testing.assert_array_equal(there.ids, here.ids)
     assert there.obs.equals(here.obs)
     assert there.statistics[0].equals(here.statistics[0])
+
+
+def test_files_have_the_sizes_of_those_of_the_folder(store):
+    path, url, options = store
+    here, there = open_files(path), open_files(Remote(url, options))
+    assert there.sizes() == here.sizes()
 
 
 def test_several_slides_have_names_that_tell_them_apart(store, server):

@@ -155,7 +155,7 @@ def test_links_out_of_the_store(store, tmp_path):
         ({"codecs": [{"name": "bytes"}]}, "a sharded array"),
         ({"chunk_key_encoding": {"name": "../x"}}, "default keys"),
         ({"chunk_grid": 3}, "an object"),
-        ({"shape": [31, 3, 9, 9]}, "31 as many as cells"),
+        ({"shape": [31, 3, 9, 9]}, "31 expected, one for each cell"),
         ({"shape": [300, 3, 9, 9]}, "no file found"),
     ],
 )
