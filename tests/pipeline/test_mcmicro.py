@@ -26,7 +26,7 @@ HOSTS = {"host": Path(__file__).parent / "host"}
 if "CELLCUTTER_MCMICRO" in os.environ:
     HOSTS["mcmicro"] = Path(os.environ["CELLCUTTER_MCMICRO"]).absolute()
 EDITED = ("config/defaults.yml", "config/schema.yml", "lib/mcmicro/Flow.groovy", "main.nf")
-NEW = ("modules/thumbnails.nf", "lib/Published.groovy")
+NEW = ("modules/thumbnails.nf", "lib/Published.groovy", "lib/Cohort.groovy")
 Snapshot = dict[str, tuple[int, bytes]]
 
 

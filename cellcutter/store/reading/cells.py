@@ -15,6 +15,7 @@ import pandas as pd
 
 from cellcutter.machine import available_cpus
 from cellcutter.store.reading.cohort import Cohort
+from cellcutter.store.reading.listing import Listing
 from cellcutter.store.reading.several import Join
 from cellcutter.store.reading.slide import Slide
 from cellcutter.types import Bools, Floats, Ints, Pixels, PixelSize
@@ -42,6 +43,8 @@ class Cells:
         That read at one time.
     cache_size : float
         MB for decoded chunks, in each process.
+    listing : Path, optional
+        The file that lists the cells of the stores, if they were opened by it.
     """
 
     def __init__(
@@ -51,9 +54,11 @@ class Cells:
         join: Join = "inner",
         threads: int | None = None,
         cache_size: float = 256,
+        listing: Path | None = None,
     ) -> None:
         paths = [path.absolute() for path in paths]
-        self._made_by = paths, list(names), join, threads, cache_size
+        self._listing = listing and listing.absolute()
+        self._made_by = paths, list(names), join, threads, cache_size, self._listing
         self._cohort = Cohort(
             [Slide(path, name) for path, name in zip(paths, names, strict=True)],
             join,
@@ -136,11 +141,15 @@ class Cells:
     def obs(self) -> pd.DataFrame:
         """The table of the cells, a row for each; of several slides with a column `slide`.
 
+        Of stores that were opened by a list of their cells it is that list.
+
         Raises
         ------
         StoreError
         """
         slides = self._cohort.slides
+        if self._listing is not None:
+            return Listing(self._listing).table([*map(len, slides)], self.ids)
         if len(slides) == 1:
             return slides[0].obs
         table = pd.concat([slide.obs for slide in slides])

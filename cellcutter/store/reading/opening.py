@@ -7,8 +7,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cellcutter.errors import CellWarning, SettingsError
 from cellcutter.store.reading.cells import Cells
+from cellcutter.store.reading.listing import Listing, is_listing
 from cellcutter.store.reading.several import Join, names_of
 from cellcutter.types import Name
 
@@ -26,7 +29,9 @@ def open(  # noqa: A001 - called as cellcutter.open
     Parameters
     ----------
     paths : path, sequence of paths, or mapping of slides' names to paths
-        Names are taken from the paths where they are not given.
+        Names are taken from the paths where they are not given. A file ``cells.csv``, as the
+        pipeline and ``cellcutter cohort`` write it, names the stores of several slides, and its
+        columns are those of :attr:`Cells.obs`.
     join : "inner" or "outer"
         Of several slides: the channels that all have, or those that any has. Channels are aligned
         by marker name; what a slide lacks is zero, and :attr:`Cells.present` tells of it.
@@ -60,7 +65,20 @@ def open(  # noqa: A001 - called as cellcutter.open
     several = [Path(path) for path in paths]
     if not several:
         raise SettingsError("paths: none found, at least one store expected")
+    lists = [path for path in several if is_listing(path)]
+    if lists and len(several) > 1:
+        raise SettingsError(f"{lists[0]}: a list of cells among several paths found, one expected")
+    if lists:
+        return _checked(_listed(lists[0], join, threads, cache_size))
     return _checked(Cells(several, names_of(several), join, threads, cache_size))
+
+
+def _listed(path: Path, join: Join, threads: int | None, cache_size: float) -> Cells:
+    """Open the stores that a file lists."""
+    listing = Listing(path)
+    cells = Cells(listing.stores, listing.names, join, threads, cache_size, path)
+    listing.check(np.bincount(cells.slide, minlength=len(cells.slides)).tolist())
+    return cells
 
 
 def _checked(cells: Cells) -> Cells:
