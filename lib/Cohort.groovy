@@ -48,7 +48,7 @@ class Cohort {
     }
 
     static String said(long cells, List<Path> parts) {
-        "${NAME} lists ${cells} cells of ${parts.size()} slides"
+        "${NAME} lists ${cells} cells of ${parts.size()} slide${parts.size() == 1 ? '' : 's'}"
     }
 
     static boolean isOurs(Path file) {
