@@ -26,6 +26,7 @@ workflow {
     try {
         Run.checkWritable(places.outdir, '--outdir')
         Run.checkWritable(places.reports, '--reports')
+        Cohort.check(places.outdir)
     }
     catch( IllegalArgumentException problem ) {
         error(problem.message)
@@ -42,11 +43,13 @@ workflow {
         .collectFile(name: 'versions.yml', storeDir: params.reports)
     def made = Collections.synchronizedMap([:])
     CUT_CELLS.out.made.subscribe { meta, list -> made[meta.id] = Published.made(list) }
+    def cells = Collections.synchronizedMap([:])
+    CUT_CELLS.out.cells.subscribe { meta, list -> cells[meta.id] = list }
 
     // A completion handler sees local variables only
     def flow = workflow
     def when = workflow.start.format('yyyyMMdd-HHmmss')
     workflow.onComplete {
-        log.info(Run.finish(found, made, places, when, flow.errorReport))
+        log.info(Run.finish(found, made, cells, places, when, flow.errorReport))
     }
 }

@@ -22,17 +22,20 @@ __all__ = [
     "__version__",
     "cut_cells",
     "cut_tiles",
+    "make_cohort",
     "open",
     "thumbnails",
 ]
 
 _ROOMS = {
     "Cells": "store.reading.cells",
+    "make_cohort": "cohort",
     "open": "store.reading.opening",
     "thumbnails": "in_memory",
 }
 
 if TYPE_CHECKING:
+    from cellcutter.cohort import make_cohort
     from cellcutter.cut import CutResult, cut_cells, cut_tiles
     from cellcutter.errors import (
         CellcutterError,

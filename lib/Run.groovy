@@ -87,7 +87,7 @@ class Run {
     static void checkInputs(List samples, Path outdir) {
         def inputs = samples.collectMany { sample -> [sample.image, sample.mask, sample.table, sample.markers] }.findAll { file -> file }
             .collect { file -> real(file) }
-        samples.collectMany { sample -> Published.names(sample.id) }.each { name ->
+        (samples.collectMany { sample -> Published.names(sample.id) } + Cohort.NAME).each { name ->
             def store = real(outdir.resolve(name))
             def hit = inputs.find { file -> file.fileSystem == store.fileSystem && file.startsWith(store) }
             if( hit )
@@ -177,7 +177,7 @@ class Run {
     }
 
     /** Check what was published, and return what became of the samples; what is not as it should be ends the run with status 1. */
-    static String finish(Map found, Map made, Map places, String when, String error) {
+    static String finish(Map found, Map made, Map cells, Map places, String when, String error) {
         Published.await()
         def ids = found.samples*.id
         def failed = found.samples.findAll { sample -> !(sample.id in made) }.collectEntries { sample -> [sample.id, reason(sample, places.trace)] }
@@ -192,9 +192,26 @@ class Run {
         // Singularity and Apptainer pull before there is a task
         if( error =~ /(?i)failed to pull/ )
             said << IMAGE
-        if( failed )
+        def whole = ids.findAll { id -> id in cells && !(id in failed) }
+        def listed = whole ? list(places.outdir, whole.collect { id -> cells[id] }, when) : [:]
+        if( listed.said )
+            said << listed.said + (failed ? ", without the ${failed.size()} that failed" : '')
+        if( failed || listed.problem )
             Published.fail()
+        if( listed.problem )
+            said << "failed: ${listed.problem}"
         summary(found, failed, said, places)
+    }
+
+    /** Write the list of all cells; return what is said of it, or the problem. */
+    static Map list(Path outdir, List<Path> parts, String when) {
+        try {
+            return [said: Cohort.publish(outdir, parts, when)]
+        }
+        catch( IOException | UncheckedIOException | IllegalArgumentException problem ) {
+            def why = problem instanceof IllegalArgumentException ? problem.message : "${problem.class.simpleName}: ${problem.message}"
+            return [problem: "${Cohort.NAME} was not written to ${outdir.toUriString()} (${why}); mend the reason, then use -resume"]
+        }
     }
 
     /** Return the lines that end a run: the failed samples with the reason, and where the results are. */

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cellcutter.commands import cut_cells, cut_tiles, info
+from cellcutter.commands import cohort, cut_cells, cut_tiles, info
 from cellcutter.commands.parser import Parser
 from cellcutter.commands.running import run
 
-_COMMANDS = {"cut_cells": cut_cells, "cut_tiles": cut_tiles, "info": info}
+_COMMANDS = {"cut_cells": cut_cells, "cut_tiles": cut_tiles, "cohort": cohort, "info": info}
 
 
 def main_cut_cells(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ process CUT_CELLS {
     output:
     tuple val(meta), path('thumbnails/*', type: 'any'), emit: thumbnails
     tuple val(meta), path('made.txt'), emit: made
+    tuple val(meta), path('cells.csv'), emit: cells
     tuple val("${task.process}"), val('cellcutter'), eval("cellcutter --version | sed 's/.* //'"), topic: versions, emit: versions_cellcutter
 
     when:
@@ -22,17 +23,22 @@ process CUT_CELLS {
     def inputs = [image, mask, table].collect { file -> quote(file.name) }.join(' ')
     def names = markers ? "--markers ${quote(markers.name)}" : ''
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
+    def store = quote("thumbnails/${task.ext.prefix ?: meta.id}.zarr")
     def options = groovy.json.JsonOutput.toJson([memory, task.ext.args ?: [:]].flatten())
     """
     cat > options.yml <<'END_OF_OPTIONS'
     ${options}
     END_OF_OPTIONS
     mkdir thumbnails
-    cut_cells --params options.yml -p ${task.cpus} ${names} -- ${inputs} ${quote("thumbnails/${task.ext.prefix ?: meta.id}.zarr")}
+    cut_cells --params options.yml -p ${task.cpus} ${names} -- ${inputs} ${store}
     for store in thumbnails/*.zarr; do
         test -d "\$store" || mv "\$store" "\$store.zip"
     done
     find thumbnails -type f -exec wc -c {} + > made.txt
+    # Beside the store, since the list names it relative to its own folder
+    test -d ${store} && store=${store} || store=${store}.zip
+    cellcutter cohort --tables=${quote(table.name)} --output thumbnails/cells.csv -- "\$store"
+    mv thumbnails/cells.csv cells.csv
     """
 
     stub:
@@ -41,6 +47,7 @@ process CUT_CELLS {
     mkdir -p ${store}
     touch ${store}/.zarray
     find thumbnails -type f -exec wc -c {} + > made.txt
+    echo slide,store,store_row,CellID > cells.csv
     """
 }
 

@@ -22,6 +22,7 @@ process cellcutter {
   output:
     path '*.zarr*', emit: stores, type: 'any'
     tuple val(table.baseName), path('made.txt'), emit: made
+    tuple val(table.baseName), path('cells.csv'), emit: cells
     tuple path('.command.sh'), path('.command.log')
 
   script:
@@ -40,6 +41,8 @@ process cellcutter {
         test -d "\$store" || mv "\$store" "\$store.zip"
     done
     find ./*.zarr* -type f -exec wc -c {} + > made.txt
+    test -d ${store} && store=${store} || store=${store}.zip
+    cellcutter cohort --tables=${mcmicro.Util.escapeForShell(table.name)} --output cells.csv -- "\$store"
     """
 
   stub:
@@ -48,6 +51,7 @@ process cellcutter {
     mkdir ${store}
     touch ${store}/.zarray
     find ./*.zarr* -type f -exec wc -c {} + > made.txt
+    echo slide,store,store_row,CellID > cells.csv
     """
 }
 
@@ -121,13 +125,19 @@ workflow thumbnails {
         // Nextflow publishes in the background: what arrived is compared when all is over
         def made = Collections.synchronizedMap([:])
         cellcutter.out.made.subscribe{ id, list -> made[id] = Published.made(list) }
+        def cells = Collections.synchronizedMap([:])
+        cellcutter.out.cells.subscribe{ id, list -> cells[id] = list }
         def folder = file("${params.in}/thumbnails")
         def when = workflow.start.format('yyyyMMdd-HHmmss')
         workflow.onComplete {
             Published.await()
-            def problems = made.collectMany{ id, files -> Published.incomplete(folder, files, when) }
-            problems.each{ problem -> log.error("thumbnails: ${problem}; mend the reason, then use -resume") }
-            if( problems ) Published.fail()
+            def problems = made.collectEntries{ id, files -> [id, Published.incomplete(folder, files, when)] }.findAll{ id, each -> each }
+            def whole = cells.keySet().findAll{ id -> !(id in problems) }.sort()
+            def texts = problems.values().flatten()
+            if( whole ) try { log.info("thumbnails: ${Cohort.publish(folder, whole.collect{ id -> cells[id] }, when)}") }
+            catch( IOException | UncheckedIOException | IllegalArgumentException problem ) { texts << "${Cohort.NAME}: ${problem.message}" }
+            texts.each{ problem -> log.error("thumbnails: ${problem}; mend the reason, then use -resume") }
+            if( texts ) Published.fail()
             else made.each{ id, files ->
                 Published.companions(folder, id, files.keySet(), made.keySet(), when).each{ text -> log.warn("thumbnails: ${text}") } }
         }

@@ -17,8 +17,11 @@ import pytest
 import yaml
 import zarr
 
+import cellcutter
 from tests.pipeline.conftest import ROOT, Outcome, Run
 from tests.pipeline.projects import sample, write, write_mask, write_table
+from tests.pipeline.test_cohort import cut as cut_files
+from tests.pipeline.test_cohort import files, listed
 from tests.pipeline.test_run import cut
 
 STEP = ROOT / "bin" / "mcmicro-step"
@@ -26,7 +29,7 @@ HOSTS = {"host": Path(__file__).parent / "host"}
 if "CELLCUTTER_MCMICRO" in os.environ:
     HOSTS["mcmicro"] = Path(os.environ["CELLCUTTER_MCMICRO"]).absolute()
 EDITED = ("config/defaults.yml", "config/schema.yml", "lib/mcmicro/Flow.groovy", "main.nf")
-NEW = ("modules/thumbnails.nf", "lib/Published.groovy")
+NEW = ("modules/thumbnails.nf", "lib/Published.groovy", "lib/Cohort.groovy")
 Snapshot = dict[str, tuple[int, bytes]]
 
 
@@ -239,7 +242,8 @@ LAST = ("--start-at", "downstream", "--thumbnails")
 
 
 def names(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir()} if folder.exists() else set()
+    found = {file.name for file in folder.iterdir()} if folder.exists() else set()
+    return found - {"cells.csv"}
 
 
 def check(project: Path, three: tuple[str, ...], scratch: Path, *options: str) -> None:
@@ -270,6 +274,10 @@ def test_slide(mcmicro: Run, tmp_path: Path) -> None:
     assert names(project / "thumbnails") == {f"{Path(three[2]).stem}.zarr" for three in threes}
     for three in threes:
         check(project, three, tmp_path, "--window-size=7", "--channels=3,CD 45")
+    assert "cells.csv lists 6 cells of 3 slides" in done.text
+    cells = cellcutter.open(project / "thumbnails" / "cells.csv")
+    assert cells.slides == sorted(Path(three[2]).stem for three in threes)
+    assert cells.shape == (6, 2, 7, 7)
     provenance = {f"cellcutter-{i}.{kind}" for i in (1, 2, 3) for kind in ("sh", "log")}
     assert names(project / "qc/provenance") == provenance
 
@@ -322,6 +330,39 @@ def test_microarray(mcmicro: Run, tmp_path: Path) -> None:
     for number, core in enumerate(CORES):
         (tmp_path / str(number)).mkdir()
         check(project, core, tmp_path / str(number), "--mask-cells")
+
+
+@pytest.mark.parametrize("z", [False, True], ids=["folder", "zip"])
+def test_layout_cells(mcmicro: Run, tmp_path: Path, z: bool) -> None:
+    threes = [sample("s"), sample("a'b -- c.d é", "mesmer")]
+    project = write(tmp_path / "p", *(name for three in threes for name in three))
+    options = {"layout": "cells", "shuffle": 2, "masks": True, "z": z}
+    (project / "params.yml").write_text(yaml.safe_dump({"options": {"cellcutter": options}}))
+    done = mcmicro(project, *LAST)
+    assert (done.status, done.submitted) == (0, 2), done.text
+    out, again = project / "thumbnails", tmp_path / "again"
+    again.mkdir()
+    stores = sorted(f"{Path(three[2]).stem}.zarr{'.zip' * z}" for three in threes)
+    assert names(out) == set(stores)
+    for three in threes:
+        store = f"{Path(three[2]).stem}.zarr{'.zip' * z}"
+        words = ["--layout=cells", "--shuffle=2", "--masks", *["-z"] * z]
+        assert files(out / store) == cut_files(project, three, again / store, *words)
+    expected = listed(again / "cells.csv", *(again / store for store in stores))
+    assert (out / "cells.csv").read_bytes() == expected
+    assert "cells.csv lists 4 cells of 2 slides" in done.text
+
+
+def test_a_list_that_is_none_is_kept(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    mine = project / "thumbnails" / "cells.csv"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    done = mcmicro(project, *LAST)
+    assert done.status == 1, done.text
+    assert f"cells.csv: {mine}: a file that is no list of cells found" in done.text
+    assert mine.read_text() == "mine"
+    assert names(project / "thumbnails") == {"s--unmicst_cell.zarr"}
 
 
 def test_background_and_zip(mcmicro: Run, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 
 def names(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir()}
+    """What lies in a folder beside the list of cells, of which test_cohort tells."""
+    return {file.name for file in folder.iterdir()} - {"cells.csv"}
 
 
 def reports(tmp_path: Path) -> tuple[str, Path]:

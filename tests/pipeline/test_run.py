@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
+import cellcutter
 from tests.pipeline.conftest import ROOT, Outcome, Run
 from tests.pipeline.projects import CHANNELS, sample, write, write_table
 from tests.services import running
@@ -45,6 +46,7 @@ def test_project_is_cut_as_the_command_cuts_it(pipeline: Run, tmp_path: Path) ->
         "a'b -- c.d é--unmicst_cell.zarr",
         "s--unmicst_cell.zarr",
         "s--mesmer_cell.zarr",
+        "cells.csv",
     }
     for key, name in enumerate(names.values()):
         result = read(project / "thumbnails" / (Path(name[2]).stem + ".zarr"))
@@ -88,7 +90,8 @@ def test_failure_of_one_sample_loses_no_other(pipeline: Run, tmp_path: Path) -> 
     assert "1 of 2 cut" in done.text
     assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.text
     assert "no cells: empty--unmicst_cell" in done.text
-    assert [s.name for s in (project / "thumbnails").iterdir()] == ["good--unmicst_cell.zarr.zip"]
+    left = {path.name for path in (project / "thumbnails").iterdir()}
+    assert left == {"good--unmicst_cell.zarr.zip", "cells.csv"}
     store = zarr.storage.ZipStore(project / "thumbnails/good--unmicst_cell.zarr.zip", mode="r")
     assert zarr.open_array(store, mode="r").shape[:2] == (3, 2)
     store.close()
@@ -313,7 +316,8 @@ def test_real_project(pipeline: Run, tmp_path: Path, real: Path) -> None:
     done = pipeline("--in", "imc", "--outdir", "out", "--reports", "reports")
     assert done.status == 0, done.text
     tables = sorted((real / "imc/quantification").glob("*.csv"))
-    assert len(tables) == len(list((tmp_path / "out").iterdir())) == 30
+    assert len(tables) == len(list((tmp_path / "out").glob("*.zarr"))) == 30
+    assert cellcutter.open(tmp_path / "out/cells.csv").obs["slide"].nunique() == 30
     for table in tables[:4]:
         image, method = table.stem.split("--")
         method = method.removesuffix("_cell")

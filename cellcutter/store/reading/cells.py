@@ -31,16 +31,16 @@ class Cells(ByRow):
 
     Parameters
     ----------
-    paths : sequence of Place
-        The stores.
-    names : sequence of str
-        Of the slides.
+    paths, names : sequence of Place, sequence of str
+        Of the stores, of the slides.
     join : "inner" or "outer"
         Of several slides: the channels that all have, or those that any has.
     threads : int, optional
         That read at one time.
     cache_size : float
         MB for decoded chunks, in each process.
+    listing : Path, optional
+        The file that lists the cells of the stores, if they were opened by it.
     """
 
     def __init__(
@@ -50,14 +50,17 @@ class Cells(ByRow):
         join: Join = "inner",
         threads: int | None = None,
         cache_size: float = 256,
+        listing: Path | None = None,
     ) -> None:
-        paths = [path.absolute() if isinstance(path, Path) else path for path in paths]
-        self._made_by = paths, list(names), join, threads, cache_size
+        paths = [path.absolute() for path in paths]
+        listing = listing and listing.absolute()
+        self._made_by = paths, list(names), join, threads, cache_size, listing
         self._cohort = Cohort(
-            [Slide(path, name) for path, name in zip(paths, names, strict=True)],
+            [*map(Slide, paths, names)],
             join,
             threads or threads_for(paths),
             int(cache_size * _MB),
+            listing,
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -70,8 +73,7 @@ class Cells(ByRow):
         self.close()
 
     def __repr__(self) -> str:
-        names = self.slides
-        shown = f"{len(names)} slides" if len(names) > 1 else names[0]
+        shown = f"{len(self.slides)} slides" if len(self.slides) > 1 else self.slides[0]
         return f"<Cells {shown}: {self.shape} {self.dtype}>"
 
     def close(self) -> None:
@@ -135,9 +137,7 @@ class Cells(ByRow):
     def obs(self) -> pd.DataFrame:
         """The table of the cells, a row for each; of several slides with a column `slide`.
 
-        Raises
-        ------
-        StoreError
+        Of stores that were opened by a list of their cells it is that list.
         """
         return self._cohort.obs
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from cellcutter.errors import SettingsError, StoreError
 from cellcutter.store.reading.chunks import ChunkCache
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.gather import gather, output, rows_of
+from cellcutter.store.reading.listing import Listing
 from cellcutter.store.reading.places import Place
 from cellcutter.store.reading.runs import Pick
 from cellcutter.store.reading.several import Join, align, check_alike
@@ -34,6 +36,8 @@ class Cohort:
         That read at one time.
     cache_nbytes : int
         For decoded chunks, in each process.
+    listing : Path, optional
+        The file that lists the cells of the stores, if they were opened by it.
 
     Raises
     ------
@@ -42,8 +46,14 @@ class Cohort:
     """
 
     def __init__(
-        self, slides: Sequence[Slide], join: Join, threads: int, cache_nbytes: int
+        self,
+        slides: Sequence[Slide],
+        join: Join,
+        threads: int,
+        cache_nbytes: int,
+        listing: Path | None = None,
     ) -> None:
+        self._listing = listing
         check_alike(slides)
         self.slides = slides
         self.channels = align(slides, join)
@@ -76,6 +86,8 @@ class Cohort:
     @cached_property
     def obs(self) -> pd.DataFrame:
         """The table of all cells; of several slides with a column `slide`."""
+        if self._listing is not None:
+            return Listing(self._listing).table([*map(len, self.slides)], self.ids)
         if len(self.slides) == 1:
             return self.slides[0].obs
         table = pd.concat([slide.obs for slide in self.slides])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cellcutter.errors import CellWarning, SettingsError
 from cellcutter.store.reading.cells import Cells
+from cellcutter.store.reading.listing import Listing, is_listing
 from cellcutter.store.reading.places import place_of
 from cellcutter.store.reading.several import Join, names_of
 from cellcutter.types import Name
@@ -34,6 +38,8 @@ def open(  # noqa: A001 - called as cellcutter.open
     paths : path, sequence of paths, or mapping of slides' names to paths
         Names are taken from the paths where they are not given. Addresses such as
         ``s3://bucket/cells.zarr`` are read through fsspec: ``pip install 'cellcutter[s3]'``.
+        A file ``cells.csv``, as the pipeline and ``cellcutter cohort`` write it, names the stores
+        of several slides, and its columns are those of :attr:`Cells.obs`.
     join : "inner" or "outer"
         Of several slides: the channels that all have, or those that any has. Channels are aligned
         by marker name; what a slide lacks is zero, and :attr:`Cells.present` tells of it.
@@ -68,8 +74,21 @@ def open(  # noqa: A001 - called as cellcutter.open
     places = [place_of(path, storage_options) for path in several]
     if not places:
         raise SettingsError("paths: none found, at least one store expected")
+    lists = [place for place in places if isinstance(place, Path) and is_listing(place)]
+    if lists and len(places) > 1:
+        raise SettingsError(f"{lists[0]}: a list of cells among several paths found, one expected")
+    if lists:
+        return _checked(_listed(lists[0], join, threads, cache_size))
     names = [*map(str, paths)] if isinstance(paths, Mapping) else names_of(places)
     return _checked(Cells(places, names, join, threads, cache_size))
+
+
+def _listed(path: Path, join: Join, threads: int | None, cache_size: float) -> Cells:
+    """Open the stores that a file lists."""
+    listing = Listing(path)
+    cells = Cells(listing.stores, listing.names, join, threads, cache_size, path)
+    listing.check(np.bincount(cells.slide, minlength=len(cells.slides)).tolist())
+    return cells
 
 
 def _checked(cells: Cells) -> Cells:

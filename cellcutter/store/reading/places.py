@@ -40,6 +40,10 @@ class Remote:
         """Return a place beside this one."""
         return Remote(f"{self.url.rstrip('/').rpartition('/')[0]}/{name}", self.options)
 
+    def absolute(self) -> Remote:
+        """Return this place, as :meth:`pathlib.Path.absolute` does."""
+        return self
+
     def __str__(self) -> str:
         return self.url.rstrip("/")
 

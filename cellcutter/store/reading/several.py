@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -150,7 +149,7 @@ def names_of(places: Sequence[Place]) -> list[str]:
     plain = [_stem(place.name) for place in places]
     if len(set(plain)) == len(plain):
         return plain
-    absolute = [str(p.absolute() if isinstance(p, Path) else p) for p in places]
+    absolute = [str(place.absolute()) for place in places]
     parts = [_stem(name.replace("\\", "/")).split("/") for name in absolute]
     levels = zip(*(each[:-1] for each in parts), strict=False)
     common = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))

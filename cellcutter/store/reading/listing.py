@@ -1,0 +1,142 @@
+"""A file that lists the cells of several stores: ``cells.csv``, as the pipeline writes it.
+
+It has a row for each cell of each store. `slide` is the name of its slide, `store` the path of its
+store, relative to the file, and `store_row` its place in the store, from 0. Of other columns the
+file may have any.
+
+Invariant: a file that does not list exactly the cells of its stores is an error, and no guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellcutter.errors import StoreError
+from cellcutter.store.reading.table import IDS
+from cellcutter.types import Ints
+
+SLIDE, STORE, ROW = "slide", "store", "store_row"
+CELL = IDS[0]
+_ENDINGS = (".csv", ".csv.gz")
+# pandas 3 reads numbers exactly by itself
+_EXACT: Any = {"float_precision": "round_trip"} if int(pd.__version__[0]) == 2 else {}
+_EXPECTED = "a list of cells, as cells.csv of the pipeline, expected"
+
+
+def is_listing(path: Path) -> bool:
+    """Tell by its name whether a path is that of a list, not of a store."""
+    return path.name.lower().endswith(_ENDINGS) and not path.is_dir()
+
+
+class Listing:
+    """A list that was opened; which stores it names is read, and the rest when it is wanted.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StoreError
+        There is no such file, or it is not what it should be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        lacking = [name for name in (SLIDE, STORE, ROW, CELL) if name not in self._read(nrows=0)]
+        if lacking:
+            raise StoreError(f"{path}: no column {lacking[0]} found, {_EXPECTED}")
+        found = self._read(usecols=[SLIDE, STORE], dtype="category", keep_default_na=False)
+        if not len(found):
+            raise StoreError(f"{path}: no cells found, {_EXPECTED}")
+        pairs = found.drop_duplicates()
+        for column in (SLIDE, STORE):
+            twice = pairs[column][pairs[column].duplicated()]
+            if len(twice):
+                raise StoreError(
+                    f"{path}: {column} {twice.iloc[0]!r} found with several of the other, a store "
+                    "for each slide expected"
+                )
+        self.names = [str(name) for name in pairs[SLIDE]]
+        self.stores = [path.parent / str(name) for name in pairs[STORE]]
+        number = {name: i for i, name in enumerate(self.names)}
+        numbers = np.array([number[str(name)] for name in found[SLIDE].cat.categories], np.int64)
+        self._slide: Ints = numbers[found[SLIDE].cat.codes.to_numpy()]
+
+    def check(self, lengths: Sequence[int]) -> None:
+        """Make sure that as many cells are listed as stores hold.
+
+        Raises
+        ------
+        StoreError
+        """
+        counts = np.bincount(self._slide, minlength=len(lengths)).tolist()
+        for store, found, expected in zip(self.stores, counts, lengths, strict=True):
+            if found != expected:
+                raise StoreError(
+                    f"{self.path}: {found} rows for {store} found, {expected} as many as its cells "
+                    "expected; to use some of the cells, choose rows of what is opened"
+                )
+
+    def table(self, lengths: Sequence[int], ids: Ints | None) -> pd.DataFrame:
+        """Return the table of the cells, in the order of the stores, with CellIDs as its index.
+
+        Parameters
+        ----------
+        lengths : sequence of int
+            Numbers of the stores' cells.
+        ids : int64 array of shape (n,), optional
+            The CellIDs of all stores.
+
+        Raises
+        ------
+        StoreError
+            Other cells are listed than the stores hold.
+        """
+        self.check(lengths)
+        frame = self._read(
+            usecols=lambda name: name not in (SLIDE, STORE),
+            low_memory=False,
+            **_EXACT,
+        )
+        try:
+            rows, listed = (frame[name].to_numpy(np.int64) for name in (ROW, CELL))
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"{self.path}: {error}; whole numbers in {ROW} and {CELL} expected"
+            ) from error
+        order = np.lexsort((rows, self._slide))
+        wanted = np.concatenate([np.arange(length) for length in lengths])
+        if not np.array_equal(rows[order], wanted):
+            raise StoreError(
+                f"{self.path}: rows that are missing or there twice found in {ROW}, each of a "
+                "store once expected"
+            )
+        if ids is not None and not np.array_equal(listed[order], ids):
+            wrong = int(np.flatnonzero(listed[order] != ids)[0])
+            store = self.stores[int(self._slide[order][wrong])]
+            raise StoreError(
+                f"{self.path}: CellID {listed[order][wrong]} found for row {wanted[wrong]} of "
+                f"{store}, {ids[wrong]} expected; the list is not of this store"
+            )
+        table = frame.iloc[order].set_index(CELL).drop(columns=ROW)
+        slides: Any = pd.Categorical.from_codes(self._slide[order], pd.Index(self.names))
+        table.insert(0, SLIDE, slides)
+        return table
+
+    def _read(self, **options: Any) -> pd.DataFrame:
+        try:
+            found: pd.DataFrame = pd.read_csv(
+                self.path, encoding="utf-8-sig", index_col=False, **options
+            )
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror or error}; {_EXPECTED}") from error
+        except (ValueError, UnicodeError, EOFError) as error:
+            message = str(error).splitlines()[0]
+            raise StoreError(f"{self.path}: {message}; {_EXPECTED}") from error
+        return found
