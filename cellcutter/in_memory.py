@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+import numpy as np
+
+from cellcutter import images, inputs
 from cellcutter.cells.table import read_cells
-from cellcutter.cut import cut_cells
 from cellcutter.documented import takes
 from cellcutter.errors import SettingsError, TableError, reading
 from cellcutter.options import CellOptions, Name, complete
-from cellcutter.store.reading import opening
+from cellcutter.produce import cut_into_memory
 from cellcutter.store.reading.gather import rows_of
 from cellcutter.types import Pixels
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_OF_STORES = ("z", "force", "save_metadata", "compression", "chunk_size", "cells_per_chunk")
+_OF_STORES = (
+    "z",
+    "force",
+    "save_metadata",
+    "compression",
+    "chunk_size",
+    "cells_per_chunk",
+    "layout",
+    "shuffle",
+    "statistics",
+    "masks",
+)
 _RETURNED = """array of shape (cells, channels, y, x)
     Of the image's type, in the order of `rows`."""
 
@@ -32,8 +44,6 @@ def thumbnails(
     **options: Unpack[CellOptions],
 ) -> Pixels:
     """Cut thumbnails of some cells, and return them instead of storing them.
-
-    They pass through a folder for temporary files, which is removed.
 
     Parameters
     ----------
@@ -56,23 +66,26 @@ def thumbnails(
     ... )  # doctest: +SKIP
     """
     if wrong := [name for name in _OF_STORES if name in options]:
-        raise SettingsError(f"{wrong[0]}: given, but thumbnails() stores nothing")
+        raise SettingsError(f"{wrong[0]}: found, but nothing is stored")
     columns = complete(CellOptions, options)["columns"]
-    plain = cast(CellOptions, {**options, "columns": None, "compression": "none"})
     with reading(cells, "a table of cells", TableError):
         table = read_cells(cells, cast("dict[str, str] | None", columns))
     wanted = rows_of(rows, len(table))
     if not len(wanted):
         raise SettingsError("rows: none found, at least one cell expected")
-    unique = sorted(set(wanted.tolist()))
+    unique, places = np.unique(wanted, return_inverse=True)
     every = _frame({"CellID": table.ids, "Y_centroid": table.y, "X_centroid": table.x})
-    some = every.iloc[unique]
-    place = {row: i for i, row in enumerate(unique)}
-    with tempfile.TemporaryDirectory(prefix="cellcutter-") as folder:
-        store = Path(folder, "cells.zarr")
-        cut_cells(image, mask, some, store, **plain)
-        with opening.open(store) as found:
-            return found[[place[row] for row in wanted.tolist()]]
+    settings = complete(CellOptions, {**options, "columns": None, "layout": "cells"})
+    settings["statistics"] = "none"
+    mask = images.given_mask(mask, settings)
+    with ExitStack() as stack:
+        segmentation = None if mask is None else images.open_mask(stack, mask, settings)
+        picture = images.open_image_of(stack, image, settings, segmentation)
+        request, large = inputs.request_of_cells(
+            picture, segmentation, every.iloc[unique], settings, inputs.silent
+        )
+        with inputs.naming_largest(large):
+            return cut_into_memory(request)[places]
 
 
 def _frame(columns: dict[str, Any]) -> pd.DataFrame:

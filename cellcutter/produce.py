@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellcutter.engine.assemble import Cutting
+from cellcutter.engine.assemble import Cutting, Sink
 from cellcutter.engine.plan import Plan, make_plan
 from cellcutter.limits import MB
 from cellcutter.options import Name, Options
@@ -26,7 +27,7 @@ from cellcutter.request import Request
 from cellcutter.store.layout import Layout
 from cellcutter.store.names import Names
 from cellcutter.store.publish import Publication, claimed
-from cellcutter.types import Progress
+from cellcutter.types import Pixels, Progress
 
 log = logging.getLogger("cellcutter")
 _STORES = ("masks", "store")  # as they are called while they are made
@@ -154,6 +155,37 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         memory,
         seconds,
     )
+
+
+def cut_into_memory(request: Request) -> Pixels:
+    """Cut, and return the thumbnails of a request with the cells first: (cells, channels, y, x).
+
+    Raises
+    ------
+    InputError
+        The plan does not fit the memory, or a block of the image is damaged.
+    """
+    made = []
+    with tempfile.TemporaryDirectory(prefix="cellcutter-") as folder:
+        for array in request.arrays():
+            out = np.empty(array.layout.stored_shape, array.layout.dtype)
+            sink = _copier(out, array.layout.per_chunk)
+            Cutting(make_plan(array.job), array.job, sink, Path(folder)).run(lambda: None)
+            made.append(out)
+    *masks, thumbnails = made
+    if masks:
+        thumbnails[np.broadcast_to(~masks[0][:, None], thumbnails.shape)] = 0
+    return thumbnails
+
+
+def _copier(out: Pixels, per_chunk: int) -> Sink:
+    """Return what takes chunks whose cells come first."""
+
+    def sink(index: int, pixels: Pixels) -> None:
+        part = out[index * per_chunk : (index + 1) * per_chunk]
+        part[...] = pixels[: len(part)]
+
+    return sink
 
 
 class _Counter:
