@@ -183,7 +183,7 @@ def _copier(out: Pixels, per_chunk: int) -> Sink:
 
     def sink(index: int, pixels: Pixels) -> None:
         part = out[index * per_chunk : (index + 1) * per_chunk]
-        part[...] = pixels[: len(part)]
+        part[...] = pixels[: len(part)].reshape(part.shape)  # masks have an axis of one channel
 
     return sink
 
