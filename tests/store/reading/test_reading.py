@@ -354,8 +354,8 @@ def test_in_memory(tmp_path):
     np.testing.assert_array_equal(found, expected[rows][:, [2, 0]])
     found = cellcutter.thumbnails(*slide.paths, window_size=9, mask_cells=True)
     np.testing.assert_array_equal(found, masked)
-    found = cellcutter.thumbnails(*slide.paths, window_size=420)  # more than fits a shard
-    large = slides.expected(slide.image, slide.labels, slide.table, 420)[0].swapaxes(0, 1)
+    found = cellcutter.thumbnails(*slide.paths, window_size=450)  # more than fits a shard
+    large = slides.expected(slide.image, slide.labels, slide.table, 450)[0].swapaxes(0, 1)
     assert large.nbytes > 32 << 20
     np.testing.assert_array_equal(found, large)
     for options in ({"z": True}, {"layout": "chunks"}, {"shuffle": 1}, {"rows": []}):
