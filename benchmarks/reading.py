@@ -150,12 +150,12 @@ def measure_epochs(
         )
     say("epochs by torch")
     command = [python, "-m", "benchmarks.epoch", json.dumps({n: str(p) for n, p in stores.items()})]
-    done = subprocess.run(
-        [*command, "0", "2"], cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True
-    )
+    command += [str(len(truth)), "0", "2"]
+    done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True)
     found += [json.loads(line) for line in done.stdout.splitlines()]
-    expected = float(truth.sum(dtype=np.float64))
+    whole, few = (float(part.sum(dtype=np.float64)) for part in (truth, truth[:, 0, 0]))
     for each in found:
+        expected = whole if each["name"].startswith("0.2.12") else few
         if abs(float(each["sum"]) / expected - 1) > 1e-9:
             raise SystemExit(f"epoch of {each['name']}: other pixels read")
     return found
