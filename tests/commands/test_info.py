@@ -133,6 +133,20 @@ def test_what_can_be_opened_has_facts(tmp_path, capfd):
     assert facts["chunks_expected"] == facts["chunks_there"] == 5
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_image_whose_metadata_are_links(tmp_path, capfd, zarr_format):
+    """As data managers lay files out, such as git-annex."""
+    shape = {"shape": (3, 20, 30), "chunks": (1, 20, 30), "dtype": "u2"}
+    zarr.create_array(tmp_path / "annex", zarr_format=zarr_format, **shape)
+    image = tmp_path / "image.zarr"
+    image.mkdir()
+    for file in (tmp_path / "annex").iterdir():
+        (image / file.name).symlink_to(file)
+    (facts,) = told(capfd, image)["files"]
+    assert facts["kind"] == "image"
+    assert facts["images"][0]["shape"] == [3, 20, 30]
+
+
 def test_a_store_of_0_2_12(tmp_path, capfd):
     path = tmp_path / "old.zarr"
     zarr.create_array(path, shape=(3, 7, 5, 5), chunks=(3, 4, 5, 5), dtype="u2", zarr_format=2)

@@ -30,6 +30,7 @@ from tests.services import running
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 CLONE = ("bin", "conf", "lib", "main.nf", "modules", "nextflow.config", "nextflow_schema.json")
+COMMANDS = ".commands"
 TESTS = re.compile(r"\btests/[\w/]+\.py|\btest_\w+\.py|::test_\w+")
 
 
@@ -47,7 +48,7 @@ def test_page(page: Path, made: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         if "file" in block.said:
             Path(block.said["file"]).write_text(block.text, encoding="utf-8")
         elif block.language == "bash":
-            if "needs" in block.said:
+            if "needs" in block.said and not (tmp_path / COMMANDS).exists():
                 clone(tmp_path, monkeypatch)
             status, output = shell(block.text)
             assert status == 0, f"{where}\n{output}"
@@ -104,8 +105,8 @@ def clone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
         else:
             shutil.copy(ROOT / name, target)
-    commands = folder / ".commands"
-    commands.mkdir(exist_ok=True)
+    commands = folder / COMMANDS
+    commands.mkdir()
     command = commands / "nextflow"
     program = shutil.which("nextflow") or f"env NXF_PINNED=1 {ROOT}/tools/nextflow/run"
     limits = "--max_cpus 2 --max_memory 2.GB"
