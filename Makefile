@@ -7,7 +7,7 @@ SIZE := quick
 PEER :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cli tools test test-plain test-docs test-newest check format coverage docs dist bench bench-read clean
+.PHONY: help demo demo-cli tools test test-plain test-docs test-newest notebooks check format coverage docs dist bench bench-read clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ coverage: $(READY)  ## Run what needs no service, and show which lines and branc
 docs: $(READY)  ## Make the documentation as a site, in site/
 	bin/parameter-table > docs/reference/parameters.md
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+notebooks: $(READY)  ## Run the notebooks anew and keep what they show (makes two environments in .tools/, 6 GB)
+	CELLCUTTER_KEEP_NOTEBOOKS=1 $(BIN)/python -m pytest tests/docs/test_notebooks.py
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-newest .tools demo site htmlcov work .nextflow .nextflow.log* *.egg-info build dist .coverage .hypothesis \

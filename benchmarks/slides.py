@@ -35,6 +35,8 @@ class SlideSpec:
     spacing : float
         Mean distance of neighbouring cells in pixels.
     seed : int
+    panel : tuple of str
+        Marker names of the channels, where they are to be others than usual.
     """
 
     name: str
@@ -45,10 +47,13 @@ class SlideSpec:
     compression: str | None = "zlib"
     spacing: float = 29.0
     seed: int = 0
+    panel: tuple[str, ...] = ()
 
     @property
     def markers(self) -> list[str]:
         """A name for each channel."""
+        if self.panel:
+            return list(self.panel)
         rounds = range(self.channels)
         return [MARKERS[i % 10] + (f"_{i // 10 + 1}" if i >= 10 else "") for i in rounds]
 

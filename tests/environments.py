@@ -1,47 +1,60 @@
-"""Environments of their own for what must not be in that of the program; made on first use."""
+"""Environments beside that of the tests, in `.tools/`, made when they are first wanted.
+
+They stay until what is to be in them changes. Tests and notebooks share them.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+_READERS = ("anndata>=0.13", "annbatch>=0.3", "dask", "tensorstore", "zarr>=3.1", "zarrs")
 
 
-def newest_python() -> str:
-    """Return the newest Python that is here."""
-    found = subprocess.run(
-        [ROOT / "tools" / "newest-python"], check=True, capture_output=True, text=True
+def with_torch() -> str:
+    """Return Python of an environment with torch, and what tests and notebooks need."""
+    return _made("torch", 8e9, ["torch", "--editable", f"{ROOT}[test,notebooks]"])
+
+
+def with_readers() -> str:
+    """Return Python of an environment with today's readers of stores; without torch."""
+    return _made("readers", 2e9, [*_READERS, "--editable", f"{ROOT}[notebooks]"])
+
+
+def with_object_store() -> str:
+    """Return Python of an environment with a server of S3, and what reads from it."""
+    return _made(
+        "objects",
+        1e9,
+        ["s3fs", "moto[server]>=5.2"],  # together with all else pip seeks for ten minutes
+        ["pytest", "pytest-timeout", "scikit-image", "--editable", f"{ROOT}[s3]"],
     )
-    return found.stdout.strip()
 
 
-def environment(name: str, *steps: list[str], python: str = sys.executable, stamp: str = "") -> str:
-    """Return the Python of an environment below ``.tools``.
-
-    Parameters
-    ----------
-    name : str
-    *steps : list of str
-        What each call of pip installs: what is hard to put together first.
-    python : str
-        That makes it.
-    stamp : str
-        What it depends on beside the steps; where they have changed it is brought up to date.
-    """
-    folder = ROOT / ".tools" / name
-    folder.parent.mkdir(exist_ok=True)
-    made, done = folder / "bin" / "python", folder / "complete"
-    wanted = f"{steps}\n{stamp}"
-    with (folder.parent / f"{name}.lock").open("w") as lock:
+def _made(name: str, nbytes: float, *steps: list[str]) -> str:
+    """Return Python of an environment; each step is what a call of pip installs."""
+    environment = ROOT / ".tools" / name
+    environment.parent.mkdir(exist_ok=True)
+    python, done = environment / "bin" / "python", environment / "complete"
+    wanted = "\n".join([*map(" ".join, steps), (ROOT / "pyproject.toml").read_text()])
+    with (environment.parent / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists() or done.read_text() != wanted:
-            if not made.exists():
-                subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-            for step in steps:
-                pip = [made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-                subprocess.run([*pip, *step], check=True)
-            done.write_text(wanted)
-    return str(made)
+        if done.exists() and done.read_text() == wanted:
+            return str(python)
+        if not python.exists():
+            if shutil.disk_usage(ROOT).free < nbytes:
+                pytest.skip(f"less than {nbytes / 1e9:g} GB free, which {name} needs")
+            newest = subprocess.run(
+                [ROOT / "tools" / "newest-python"], check=True, capture_output=True, text=True
+            ).stdout.strip()
+            subprocess.run([newest, "-m", "venv", "--clear", environment], check=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        for step in steps:
+            subprocess.run([*pip, *step], check=True)
+        done.write_text(wanted)
+    return str(python)

@@ -11,6 +11,7 @@ import textwrap
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -21,6 +22,7 @@ from cellcutter.errors import SettingsError
 from cellcutter.learn import BalancedSampler, CellDataset, ShardSampler, collate
 from tests.store.reading import stores
 
+SPAWN = {"multiprocessing_context": "spawn"}
 ignore_forks = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
@@ -55,6 +57,21 @@ def test_a_sample(paths):
     assert data.classes[sample["y"]] == cells.obs["CELLTYPE"].iloc[25]
     assert data.channels == ["CD8", "DNA"]
     assert len(data) == 41
+
+
+def test_of_a_list_of_cells(paths, tmp_path):
+    cellcutter.make_cohort(paths, tmp_path / "cells.csv")
+    frame = pd.read_csv(tmp_path / "cells.csv").assign(gate=lambda f: f["CD8"] > 0.5)
+    frame.to_csv(tmp_path / "cells.csv", index=False)
+    data = CellDataset(tmp_path / "cells.csv", target="gate", normalize=True)
+    expected = CellDataset(paths, normalize=True)
+    assert data.channels == expected.channels == ["DNA", "CD8"]
+    assert data.classes == ["False", "True"]
+    (batch,) = DataLoader(data, 41, num_workers=1, collate_fn=collate, **SPAWN)
+    torch.testing.assert_close(batch["x"], collate(expected.__getitems__(range(41)))["x"])
+    assert batch["y"].tolist() == (expected.cells.obs["CD8"] > 0.5).astype(int).tolist()
+    for part in data.split([0.5, 0.5], by="slide"):
+        assert len(set(data.cells.slide[part.rows])) == 1
 
 
 def test_alone_and_in_a_batch(paths):

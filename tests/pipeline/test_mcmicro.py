@@ -243,7 +243,7 @@ LAST = ("--start-at", "downstream", "--thumbnails")
 
 def names(folder: Path) -> set[str]:
     found = {file.name for file in folder.iterdir()} if folder.exists() else set()
-    return found - {"cells.csv"}
+    return {name for name in found if not name.startswith("cells.csv")}
 
 
 def check(project: Path, three: tuple[str, ...], scratch: Path, *options: str) -> None:

@@ -17,9 +17,8 @@ from cellcutter.engine import plan
 from cellcutter.errors import SettingsError
 from cellcutter.store.anndata import CellsStore
 from cellcutter.store.layout import CellsLayout
-from tests import slides
+from tests import environments, slides
 
-ROOT = Path(__file__).parents[2]
 DTYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8")
 CUT = {"layout": "cells", "window_size": 11, "cells_per_chunk": 7}
 
@@ -181,18 +180,8 @@ def test_a_shard_that_is_gone(tmp_path):
 
 @pytest.fixture(scope="session")
 def readers() -> str:
-    """Python of an environment with today's readers, made on first use; without torch."""
-    environment = ROOT / ".tools" / "readers"
-    python, done = environment / "bin" / "python", environment / "complete"
-    if not done.exists():
-        newest = subprocess.run(
-            [ROOT / "tools" / "newest-python"], check=True, capture_output=True, text=True
-        ).stdout.strip()
-        subprocess.run([newest, "-m", "venv", "--clear", environment], check=True)
-        wanted = ["anndata>=0.13", "annbatch>=0.3", "dask", "tensorstore", "zarr>=3.1", "zarrs"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
-        done.touch()
-    return str(python)
+    """Python of an environment with today's readers."""
+    return environments.with_readers()
 
 
 @pytest.mark.timeout(600)

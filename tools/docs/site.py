@@ -1,18 +1,24 @@
-"""What mkdocs cannot do by itself: reference pages made of the program, links out of docs/.
+"""What mkdocs cannot do by itself: pages made of the program and of notebooks, links out of docs/.
 
 A page asks for what is made by a line such as ``<!-- made: commands -->``. So a new command, option
-or public function appears by itself.
+or public function appears by itself. A notebook becomes a page with what its cells have shown; it
+is not run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
 import io
+import json
 import os
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from mkdocs.structure.files import File
 
 import cellcutter
 from cellcutter.commands import cli
@@ -21,6 +27,43 @@ from cellcutter.options import CellOptions, Options, TileOptions, flags_of, opti
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/labsyspharm/cellcutter"
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
+
+
+def on_files(files: Any, *, config: Any) -> Any:
+    """Add a page for each notebook."""
+    for path in sorted((ROOT / "docs").rglob("*.ipynb")):
+        name = path.relative_to(ROOT / "docs").with_suffix(".md").as_posix()
+        files.append(File.generated(config, name, content=notebook(path)))
+    return files
+
+
+def notebook(path: Path) -> str:
+    """Return a notebook as Markdown, with the outputs that it holds."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    parts = [part for cell in cells for part in _cell(cell)]
+    title, rest = parts[0].split("\n", 1)
+    address = f"{REPOSITORY}/blob/main/{path.relative_to(ROOT).as_posix()}"
+    link = f"*This page is a notebook: [{path.name}]({address}).*"
+    return "\n\n".join([title, link, rest.strip(), *parts[1:]]) + "\n"
+
+
+def _cell(cell: Any) -> Iterator[str]:
+    text = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        yield text
+        return
+    yield f"```python\n{text}\n```"
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        picture = next((kind for kind in ("image/png", "image/jpeg") if kind in data), None)
+        if picture:
+            yield f'<img alt="" src="data:{picture};base64,{"".join(data[picture]).strip()}">'
+        elif "text/html" in data:
+            # mkdocs would take lines that are indented for code
+            yield re.sub(r"\n\s*", "\n", "".join(data["text/html"]).strip())
+        else:
+            shown = "".join(output.get("text") or data["text/plain"])
+            yield f"<pre>{html.escape(shown.rstrip())}</pre>"
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
@@ -33,6 +76,8 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
 
 
 def _outward(link: re.Match[str], page: str) -> str:
+    if link[2].endswith(".ipynb"):
+        return f"{link[1]}{link[2].removesuffix('.ipynb')}.md{link[3]}"
     target = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), link[2]))
     if target.startswith("docs/") or not (ROOT / target).exists():
         return link[0]

@@ -13,20 +13,15 @@ from hypothesis import strategies as st
 import cellcutter
 from cellcutter.errors import SettingsError
 from cellcutter.store.reading.objects import LARGEST_REQUEST, NEAR, together
-from tests.environments import ROOT, environment
+from tests import environments
 
 
 @pytest.mark.timeout(900)
 def test_with_a_real_server():
-    python = environment(
-        "objects",
-        ["s3fs", "moto[server]>=5.2"],  # together with all else pip seeks for ten minutes
-        ["pytest", "pytest-timeout", "scikit-image", "--editable", f"{ROOT}[s3]"],
-        stamp=(ROOT / "pyproject.toml").read_text(),
-    )
+    python = environments.with_object_store()
     inside = Path(__file__).with_name("objects_inside.py")
     words = ["-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", str(inside)]
-    done = subprocess.run([python, *words], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([python, *words], cwd=environments.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 
 
