@@ -19,7 +19,9 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "TableError",
+    "Written",
     "__version__",
+    "convert",
     "cut_cells",
     "cut_tiles",
     "open",
@@ -27,6 +29,8 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "Written": "formats.work",
+    "convert": "formats.convert",
     "Cells": "store.reading.cells",
     "open": "store.reading.opening",
     "thumbnails": "in_memory",
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
         StoreError,
         TableError,
     )
+    from cellcutter.formats.convert import convert
+    from cellcutter.formats.work import Written
     from cellcutter.in_memory import thumbnails
     from cellcutter.store.reading.cells import Cells
     from cellcutter.store.reading.opening import open  # noqa: A004

@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cellcutter.commands import cut_cells, cut_tiles, info
+from cellcutter.commands import convert, cut_cells, cut_tiles, info
 from cellcutter.commands.parser import Parser
 from cellcutter.commands.running import run
 
-_COMMANDS = {"cut_cells": cut_cells, "cut_tiles": cut_tiles, "info": info}
+_COMMANDS = {
+    "cut_cells": cut_cells,
+    "cut_tiles": cut_tiles,
+    "info": info,
+    "convert": convert,
+}
 
 
 def main_cut_cells(argv: Sequence[str] | None = None) -> int:
