@@ -20,7 +20,6 @@ class Resources(TypedDict, total=False):
 
     p: int | None
     cache_size: float | None
-    chunk_size: float | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,9 @@ class Limits:
     per_chunk: int | None
 
     @classmethod
-    def of(cls, options: Resources, per_chunk: int | None) -> Limits:
+    def of(
+        cls, options: Resources, per_chunk: int | None = None, chunk_size: float | None = None
+    ) -> Limits:
         """Return what options allow."""
         asked = options["cache_size"]
         if asked is None:
@@ -58,6 +59,6 @@ class Limits:
             options["p"] or available_cpus(),
             memory,
             asked is not None,
-            int((options["chunk_size"] or DEFAULT_CHUNK_SIZE) * MB),
+            int((chunk_size or DEFAULT_CHUNK_SIZE) * MB),
             per_chunk,
         )

@@ -18,6 +18,7 @@ from cellcutter.formats.work import WRITTEN, Tally, Written, fit, read_nbytes, s
 from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
 from cellcutter.options import Name, complete
+from cellcutter.store.anndata import added_by_others
 from cellcutter.store.layout import numeric
 from cellcutter.store.names import Names, mask_name
 from cellcutter.store.publish import Publication, claimed
@@ -58,11 +59,11 @@ def convert(
     started = time.monotonic()
     wanted = complete(ConvertOptions, options)
     slide = open_slide(store)
-    limits = Limits.of(wanted, wanted["cells_per_chunk"])
+    limits = Limits.of(wanted, wanted["cells_per_chunk"], wanted["chunk_size"])
     layouts = Layouts.of(
         slide, wanted["layout"], wanted["compression"], limits.per_chunk, limits.chunk_nbytes
     )
-    _tell_of_masks(slide)
+    _tell_of_what_is_left(slide)
     apart = slide.masks is not None and wanted["layout"] == "chunks"
     names = Names(Path(read_path("DESTINATION", destination)), apart, None, wanted["force"])
     with claimed(names, files_of(slide)) as publication:
@@ -88,6 +89,8 @@ def open_slide(store: Name) -> Slide:
     """
     path = Path(read_path("STORE", store))
     slide = Slide(path, path.name)
+    if not len(slide):
+        raise StoreError(f"{path}: no cells found, at least one expected")
     dtype = slide.images.array.dtype
     if not numeric(dtype):
         raise StoreError(f"{path}: pixels of type {dtype} found, integers or floats expected")
@@ -100,10 +103,13 @@ def files_of(slide: Slide) -> list[Path]:
     return list(dict.fromkeys(part.path for part in parts))
 
 
-def _tell_of_masks(slide: Slide) -> None:
-    """Say that masks stay behind that nothing proves to be those of the store's cells."""
+def _tell_of_what_is_left(slide: Slide) -> None:
+    """Say what stays behind: masks that nothing proves to be the cells', and what others added."""
     beside = slide.path.with_name(mask_name(slide.path.name))
-    if slide.masks is None and not slide.images.array.sharded and beside.exists():
+    if slide.images.array.sharded:
+        if others := added_by_others(slide.path):
+            log.warning("%s: %s: not of cellcutter; left out", slide.path, ", ".join(others))
+    elif slide.masks is None and beside.exists():
         log.warning("%s: not known to be the masks of %s; left out", beside, slide.path)
 
 
@@ -112,14 +118,14 @@ def _copy(
 ) -> None:
     """Write all chunks of images and masks."""
     images, masks = layouts.images, layouts.masks
-    most = layouts.thread_nbytes + read_nbytes(slide.images.array)
+    most = layouts.thread_nbytes + read_nbytes(slide)
     what = f"chunks of {images.chunk_nbytes / MB:.3g} MB"
-    threads = fit(limits, read_nbytes(slide.images.array), most, what)
+    threads = fit(limits, read_nbytes(slide), most, what)
     log.info("%d cells, %d chunks of %d", len(slide), images.number, images.per_chunk)
     memory = threading.local()
     total = images.number + (masks.number if masks else 0)
     tally = Tally(progress, "converting", total)
-    cache = threads * read_nbytes(slide.images.array) / MB
+    cache = threads * read_nbytes(slide) / MB
     with Cells([slide.path], [slide.name], threads=1, cache_size=cache) as cells:
         read_masks = cells.masks
 

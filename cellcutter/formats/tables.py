@@ -63,7 +63,7 @@ def cells_csv(slide: Slide, scratch: Path) -> Iterator[str]:
     scratch : Path
         A folder for columns, which are stored one by one and wanted all at a time.
     """
-    found = {n: _aside(column, scratch / f"{i}") for i, (n, column) in enumerate(slide.columns())}
+    found = {n: aside(column, scratch / f"{i}") for i, (n, column) in enumerate(slide.columns())}
     if slide.ids is not None and not any(name in found for name in IDS):
         found = {f"{kind_of(slide).capitalize()}ID": Column(slide.ids), **found}
     first = [name for name in IDS if name in found]
@@ -72,7 +72,7 @@ def cells_csv(slide: Slide, scratch: Path) -> Iterator[str]:
     return csv_text(order, [found[name] for name in order], len(slide))
 
 
-def _aside(column: Column, place: Path) -> Column:
+def aside(column: Column, place: Path) -> Column:
     """Return a column whose numbers lie in a file."""
     if column.values.dtype.kind == "O" or not column.values.size:
         return column

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cellcutter.errors import SettingsError
 from cellcutter.limits import MB, Limits
-from cellcutter.store.reading.metadata import StoredArray
+from cellcutter.store.reading.slide import Slide
 from cellcutter.types import Progress
 
 WRITTEN = """Written
@@ -93,10 +93,17 @@ def spread(work: Callable[[int], None], number: int, threads: int) -> None:
             raise
 
 
-def read_nbytes(array: StoredArray) -> int:
-    """Return the memory that a thread needs to read an array, beside what it reads into."""
-    decoded = 0 if array.sharded or array.codec is None else array.cell_nbytes * array.per_file
-    return decoded + array.cell_nbytes
+def read_nbytes(slide: Slide) -> int:
+    """Return the memory that a thread needs to read a store, beside what it reads into.
+
+    A chunk of the images and one of the masks: both stay decoded until the next is wanted.
+    """
+    found = 0
+    for part in filter(None, (slide.images, slide.masks)):
+        array = part.array
+        decoded = 0 if array.sharded or array.codec is None else array.per_file
+        found += array.cell_nbytes * (decoded + 1)
+    return found
 
 
 def fit(limits: Limits, fixed: int, per_thread: int, what: str) -> int:

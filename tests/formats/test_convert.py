@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -288,6 +290,39 @@ def test_memory_does_not_grow_with_the_store(tmp_path, layout):
     peak = measure.peak_of(call, source, tmp_path / "out.zarr", layout)
     assert 250 * noise.nbytes > 2 * (64 + 100) * MB
     assert peak - measure.peak_of("") < (64 + 100) * MB
+
+
+@pytest.mark.parametrize("z", [False, True])
+def test_what_others_have_added_is_left_out_and_said(tmp_path, capfd, z):
+    slide = slides.simple(tmp_path)
+    cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr", layout="cells", masks=True, **CUT)
+    words = ["convert", str(tmp_path / "a.zarr"), str(tmp_path / "plain.zarr")]
+    assert cli.main(words) == 0
+    assert "left out" not in capfd.readouterr().err
+    group = zarr.open_group(tmp_path / "a.zarr")
+    group.create_array("obsm/X_umap", data=np.zeros((len(slide.table), 2)))
+    group.create_array("X", data=np.zeros((len(slide.table), 3)))
+    source = stores.zipped(tmp_path / "a.zarr") if z else tmp_path / "a.zarr"
+    assert cli.main(["convert", str(source), str(tmp_path / "o.zarr")]) == 0
+    error = capfd.readouterr().err
+    assert f"{source}: X, obsm/X_umap: not of cellcutter; left out" in error
+    check_same(tmp_path / "plain.zarr", tmp_path / "o.zarr")
+
+
+@pytest.mark.parametrize("words", [["convert"], ["export", "--to", "webdataset"]])
+def test_a_signal_leaves_nothing(tmp_path, words):
+    noise = stores.pixels(64, 4, 64)
+    source = stores.old_store(tmp_path / "a.zarr", np.tile(noise, (100, 1, 1, 1)), per_chunk=64)
+    program = "import sys; from cellcutter.commands.cli import main; sys.exit(main())"
+    call = [sys.executable, "-c", program, *words, str(source), str(tmp_path / "out")]
+    with subprocess.Popen([*call, "-p", "2"], stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob(".out.cellcutter-*/*/*")) and process.poll() is None:
+            time.sleep(0.01)
+        process.terminate()
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, error
+    assert "stopped; nothing was written" in error
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
 
 
 def test_said_on_the_way(tmp_path, capfd):
