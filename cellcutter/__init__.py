@@ -24,6 +24,7 @@ __all__ = [
     "convert",
     "cut_cells",
     "cut_tiles",
+    "export",
     "open",
     "thumbnails",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 _ROOMS = {
     "Written": "formats.work",
     "convert": "formats.convert",
+    "export": "formats.export",
     "Cells": "store.reading.cells",
     "open": "store.reading.opening",
     "thumbnails": "in_memory",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
         TableError,
     )
     from cellcutter.formats.convert import convert
+    from cellcutter.formats.export import export
     from cellcutter.formats.work import Written
     from cellcutter.in_memory import thumbnails
     from cellcutter.store.reading.cells import Cells

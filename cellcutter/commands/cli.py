@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cellcutter.commands import convert, cut_cells, cut_tiles, info
+from cellcutter.commands import convert, cut_cells, cut_tiles, export, info
 from cellcutter.commands.parser import Parser
 from cellcutter.commands.running import run
 
@@ -14,6 +14,7 @@ _COMMANDS = {
     "cut_tiles": cut_tiles,
     "info": info,
     "convert": convert,
+    "export": export,
 }
 
 
