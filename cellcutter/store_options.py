@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypedDict
 
-from cellcutter.kinds import CHANNELS, SWITCH, Option, choice
+from cellcutter.kinds import CHANNELS, SIZE, SWITCH, Option, choice
 from cellcutter.options import STORED, CellOptions, options_of
 
 _OF_CUTTING = options_of(CellOptions)
@@ -37,7 +37,8 @@ _FORCE_EXPORT = Option(
     default=False,
     flags=("-f", "--force"),
 )
-FORMS = ("npy",)
+DEFAULT_SHARD_SIZE = 256
+FORMS = ("npy", "webdataset")
 
 
 class ConvertOptions(TypedDict, total=False):
@@ -57,10 +58,11 @@ class ExportOptions(TypedDict, total=False):
     """Options of ``cellcutter export``."""
 
     to: Annotated[
-        Literal["npy"] | None,
+        Literal["npy", "webdataset"] | None,
         Option(
             choice(*FORMS),
-            "what DESTINATION will be: npy, a folder of NumPy arrays and CSV tables",
+            "what DESTINATION will be: npy, a folder of NumPy arrays and CSV tables; "
+            "webdataset, a folder of tar files",
             STORED,
         ),
     ]
@@ -70,6 +72,15 @@ class ExportOptions(TypedDict, total=False):
             CHANNELS,
             "channels to export, in this order: numbers in the image, from 1, or marker names; on "
             "the command line separated by commas anywhere, or by spaces at the end (default: all)",
+            STORED,
+        ),
+    ]
+    shard_size: Annotated[
+        float | None,
+        Option(
+            SIZE,
+            "size of a tar file of webdataset in MB; a MB is 1024 x 1024 bytes (default: "
+            f"{DEFAULT_SHARD_SIZE})",
             STORED,
         ),
     ]

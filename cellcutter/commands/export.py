@@ -17,7 +17,7 @@ def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser(
         "cellcutter export",
-        "Write a store as the files of other programs: NumPy.",
+        "Write a store as the files of other programs: NumPy, webdataset.",
         ExportOptions,
         _EXAMPLES,
     )

@@ -9,7 +9,7 @@ from typing import Unpack
 
 from cellcutter.documented import takes
 from cellcutter.errors import SettingsError
-from cellcutter.formats import npy
+from cellcutter.formats import npy, webdataset
 from cellcutter.formats.convert import files_of, open_slide
 from cellcutter.formats.source import Source
 from cellcutter.formats.work import WRITTEN, Tally, Written, read_nbytes
@@ -19,13 +19,16 @@ from cellcutter.options import Name, complete
 from cellcutter.store.names import Form, Names
 from cellcutter.store.publish import claimed
 from cellcutter.store.reading.cells import Cells
-from cellcutter.store_options import FORMS, ExportOptions
+from cellcutter.store_options import DEFAULT_SHARD_SIZE, FORMS, ExportOptions
 from cellcutter.types import Progress
 
 log = logging.getLogger("cellcutter")
 
 _FORMS = {
     "npy": Form("an export to npy", "folders of such files alone", npy.is_npy),
+    "webdataset": Form(
+        "an export to webdataset", "folders of such files alone", webdataset.is_webdataset
+    ),
 }
 
 
@@ -57,6 +60,8 @@ def export(
     to = wanted["to"]
     if to is None:
         raise SettingsError(f"--to: nothing found, one of {', '.join(FORMS)} expected")
+    if wanted["shard_size"] is not None and to != "webdataset":
+        raise SettingsError(f"--shard-size: found with --to {to}, --to webdataset expected")
     slide = open_slide(store)
     limits = Limits.of(wanted)
     place = Path(read_path("DESTINATION", destination))
@@ -70,7 +75,11 @@ def export(
         source = Source(slide, cells, wanted["channels"], limits, tally)
         made, scratch = publication.folder / "made", publication.folder / "scratch"
         scratch.mkdir()
-        npy.write_npy(source, made, scratch)
+        if to == "npy":
+            npy.write_npy(source, made, scratch)
+        else:
+            shard_nbytes = int((wanted["shard_size"] or DEFAULT_SHARD_SIZE) * MB)
+            webdataset.write_webdataset(source, made, scratch, shard_nbytes)
         nbytes = sum(file.stat().st_size for file in [made, *made.rglob("*")] if file.is_file())
         publication.publish(made)
     seconds = time.monotonic() - started

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from tests.formats import measure
 from tests.formats.test_convert import contents
 from tests.store.reading import stores
 
-FORMS = {"npy": "out_npy"}
+FORMS = {"npy": "out_npy", "webdataset": "out_wds"}
 MB = 1024 * 1024
 
 
@@ -50,7 +53,7 @@ def cut(folder: Path, **keywords) -> slides.Slide:
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "f8", "u8"])
-@pytest.mark.parametrize("to", ["npy"])
+@pytest.mark.parametrize("to", ["npy", "webdataset"])
 def test_pixels_of_every_type(tmp_path, to, dtype):
     slide = slides.simple(tmp_path, dtype=dtype if dtype != "u8" else "u2")
     cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr", window_size=9)
@@ -63,6 +66,11 @@ def test_pixels_of_every_type(tmp_path, to, dtype):
     if to == "npy":
         found = np.load(out / "images.npy", mmap_mode="r")
         assert {p.name for p in out.iterdir()} == {"images.npy", "cells.csv", "channels.csv"}
+    else:
+        with tarfile.open(out / "shard-000000.tar") as tar:
+            names = [name for name in tar.getnames() if name.endswith(".image.npy")]
+            read = [np.load(io.BytesIO(tar.extractfile(name).read())) for name in names]
+        found = np.stack(read)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(slides.bits(found), slides.bits(expected))
 
@@ -127,6 +135,27 @@ def test_a_store_of_0_2_12_has_rows_for_cell_ids(tmp_path, to):
     if to == "npy":
         assert pd.read_csv(out / "cells.csv")["row"].tolist() == list(range(20))
         np.testing.assert_array_equal(np.load(out / "images.npy"), images)
+    elif to == "webdataset":
+        with tarfile.open(out / "shard-000000.tar") as tar:
+            assert tar.getnames()[-2:] == ["19.image.npy", "19.json"]
+            assert json.loads(tar.extractfile("19.json").read()) == {"row": 19}
+
+
+def test_webdataset_tells_cells_of_one_number_apart(tmp_path):
+    slide = slides.simple(tmp_path)
+    table = pd.concat([slide.table[:5], slide.table[:2], slide.table[:1]])
+    options = {"window_size": 9, "on_missing": "warn"}
+    with pytest.warns(cellcutter.CellWarning):
+        cellcutter.cut_cells(
+            slide.image_path, slide.labels_path, table, tmp_path / "a.zarr", **options
+        )
+    cellcutter.export(tmp_path / "a.zarr", tmp_path / "out", to="webdataset")
+    with tarfile.open(tmp_path / "out" / "shard-000000.tar") as tar:
+        members = tar.getmembers()
+    keys = [member.name.split(".")[0] for member in members[::2]]
+    first, second, *rest = map(str, slide.table["CellID"][:5])
+    assert keys == [first, second, *rest, f"{first}_2", f"{second}_2", f"{first}_3"]
+    assert {(m.mtime, m.uid, m.gid, m.uname) for m in members} == {(0, 0, 0, "")}
 
 
 @pytest.mark.parametrize("to", FORMS)
@@ -178,10 +207,11 @@ def test_nothing_is_left_of_a_store_that_is_damaged(tmp_path, capfd, to):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a.zarr", "out"], "--to: nothing found, one of npy"),
-        (["a.zarr", "out", "--to", "png"], "--to: 'png' found, one of npy"),
+        (["a.zarr", "out"], "--to: nothing found, one of npy, webdataset"),
+        (["a.zarr", "out", "--to", "png"], "--to: 'png' found, one of npy, webdataset"),
         (["a.zarr", "out", "--to", "npy", "--channels", "CD9"], "channels: 'CD9' not found"),
         (["a.zarr", "out", "--to", "npy", "--channels", "7"], "channels: 7 not found"),
+        (["a.zarr", "out", "--to", "npy", "--shard-size", "1"], "--to webdataset expected"),
         (["a.zarr", "a.zarr", "--to", "npy", "-f"], "a.zarr: is the input"),
         (["a.zarr", "a.zarr/out", "--to", "npy"], "out: lies in the input"),
         (["none.zarr", "out", "--to", "npy"], "none.zarr: no such file or folder"),
