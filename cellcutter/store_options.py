@@ -38,7 +38,7 @@ _FORCE_EXPORT = Option(
     flags=("-f", "--force"),
 )
 DEFAULT_SHARD_SIZE = 256
-FORMS = ("npy", "webdataset")
+FORMS = ("npy", "webdataset", "ome-tiff")
 
 
 class ConvertOptions(TypedDict, total=False):
@@ -58,11 +58,12 @@ class ExportOptions(TypedDict, total=False):
     """Options of ``cellcutter export``."""
 
     to: Annotated[
-        Literal["npy", "webdataset"] | None,
+        Literal["npy", "webdataset", "ome-tiff"] | None,
         Option(
             choice(*FORMS),
             "what DESTINATION will be: npy, a folder of NumPy arrays and CSV tables; "
-            "webdataset, a folder of tar files",
+            "webdataset, a folder of tar files; ome-tiff, one OME-TIFF file with a time "
+            "point for each cell",
             STORED,
         ),
     ]

@@ -17,7 +17,7 @@ def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser(
         "cellcutter export",
-        "Write a store as the files of other programs: NumPy, webdataset.",
+        "Write a store as the files of other programs: NumPy, webdataset, Fiji.",
         ExportOptions,
         _EXAMPLES,
     )

@@ -9,7 +9,7 @@ from typing import Unpack
 
 from cellcutter.documented import takes
 from cellcutter.errors import SettingsError
-from cellcutter.formats import npy, webdataset
+from cellcutter.formats import npy, ome_tiff, webdataset
 from cellcutter.formats.convert import files_of, open_slide
 from cellcutter.formats.source import Source
 from cellcutter.formats.work import WRITTEN, Tally, Written, read_nbytes
@@ -29,6 +29,7 @@ _FORMS = {
     "webdataset": Form(
         "an export to webdataset", "folders of such files alone", webdataset.is_webdataset
     ),
+    "ome-tiff": Form("a TIFF file", "TIFF files", ome_tiff.is_tiff),
 }
 
 
@@ -77,9 +78,11 @@ def export(
         scratch.mkdir()
         if to == "npy":
             npy.write_npy(source, made, scratch)
-        else:
+        elif to == "webdataset":
             shard_nbytes = int((wanted["shard_size"] or DEFAULT_SHARD_SIZE) * MB)
             webdataset.write_webdataset(source, made, scratch, shard_nbytes)
+        else:
+            ome_tiff.write_ome_tiff(source, made)
         nbytes = sum(file.stat().st_size for file in [made, *made.rglob("*")] if file.is_file())
         publication.publish(made)
     seconds = time.monotonic() - started

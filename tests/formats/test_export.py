@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,12 +17,13 @@ import tifffile
 
 import cellcutter
 from cellcutter.commands import cli
-from tests import slides
+from tests import environments, slides
 from tests.formats import measure
 from tests.formats.test_convert import contents
+from tests.services import running
 from tests.store.reading import stores
 
-FORMS = {"npy": "out_npy", "webdataset": "out_wds"}
+FORMS = {"npy": "out_npy", "webdataset": "out_wds", "ome-tiff": "out.ome.tif"}
 MB = 1024 * 1024
 
 
@@ -53,7 +55,7 @@ def cut(folder: Path, **keywords) -> slides.Slide:
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "f8", "u8"])
-@pytest.mark.parametrize("to", ["npy", "webdataset"])
+@pytest.mark.parametrize("to", ["npy", "webdataset", "ome-tiff"])
 def test_pixels_of_every_type(tmp_path, to, dtype):
     slide = slides.simple(tmp_path, dtype=dtype if dtype != "u8" else "u2")
     cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr", window_size=9)
@@ -62,10 +64,17 @@ def test_pixels_of_every_type(tmp_path, to, dtype):
     source, out = tmp_path / "a.zarr", tmp_path / "out"
     if dtype == "u8":
         source = stores.old_store(tmp_path / "b.zarr", expected)
+    if (to, dtype) == ("ome-tiff", "u8"):
+        with pytest.raises(cellcutter.StoreError, match=r"b\.zarr: pixels of type uint64 found"):
+            cellcutter.export(source, out, to=to)
+        assert not out.exists()
+        return
     cellcutter.export(source, out, to=to, p=2)
     if to == "npy":
         found = np.load(out / "images.npy", mmap_mode="r")
         assert {p.name for p in out.iterdir()} == {"images.npy", "cells.csv", "channels.csv"}
+    elif to == "ome-tiff":
+        found = tifffile.imread(out)
     else:
         with tarfile.open(out / "shard-000000.tar") as tar:
             names = [name for name in tar.getnames() if name.endswith(".image.npy")]
@@ -139,6 +148,8 @@ def test_a_store_of_0_2_12_has_rows_for_cell_ids(tmp_path, to):
         with tarfile.open(out / "shard-000000.tar") as tar:
             assert tar.getnames()[-2:] == ["19.image.npy", "19.json"]
             assert json.loads(tar.extractfile("19.json").read()) == {"row": 19}
+    elif to == "ome-tiff":
+        np.testing.assert_array_equal(tifffile.imread(out), images)
 
 
 def test_webdataset_tells_cells_of_one_number_apart(tmp_path):
@@ -156,6 +167,43 @@ def test_webdataset_tells_cells_of_one_number_apart(tmp_path):
     first, second, *rest = map(str, slide.table["CellID"][:5])
     assert keys == [first, second, *rest, f"{first}_2", f"{second}_2", f"{first}_3"]
     assert {(m.mtime, m.uid, m.gid, m.uname) for m in members} == {(0, 0, 0, "")}
+
+
+@pytest.mark.timeout(600)
+def test_bio_formats_reads_ome_tiff(tmp_path):
+    running.need("java")
+    slide = cut(tmp_path)
+    out, one = tmp_path / "out.ome.tif", tmp_path / "one.tif"
+    cellcutter.export(tmp_path / "a.zarr", out, to="ome-tiff")
+    java = ["java", "-cp", str(environments.bioformats())]
+
+    def tool(name: str, *words: object) -> str:
+        call = [*java, f"loci.formats.tools.{name}", "-no-upgrade", *map(str, words)]
+        return subprocess.run(call, check=True, capture_output=True, text=True).stdout
+
+    told = tool("ImageInfo", "-nopix", "-omexml", out)
+    sizes = {name: re.search(rf"\t{name} = (\S+)", told)[1] for name in ("SizeT", "SizeC", "SizeZ")}
+    assert sizes == {"SizeT": str(len(slide.table)), "SizeC": "4", "SizeZ": "1"}
+    assert "Series count = 1" in told
+    assert [f'Name="{n}"' in told for n in ("DNA", "CD3", "CD8", "mask")] == [True] * 4
+    assert 'PhysicalSizeX="0.65" PhysicalSizeXUnit="µm"' in told
+    pixels, masks = slides.expected(slide.image, slide.labels, slide.table, 11)
+    for channel, expected in ((1, pixels[1, 5]), (3, masks[5])):
+        tool("ImageConverter", "-overwrite", "-timepoint", 5, "-channel", channel, out, one)
+        np.testing.assert_array_equal(tifffile.imread(one), expected)
+
+
+def test_a_bigtiff_where_the_file_is_large(tmp_path, monkeypatch):
+    from cellcutter.formats import ome_tiff
+
+    cut(tmp_path)
+    for number, limit in enumerate([1 << 32, 10_000]):
+        monkeypatch.setattr(ome_tiff, "_LARGEST", limit)
+        out = tmp_path / f"{number}.ome.tif"
+        cellcutter.export(tmp_path / "a.zarr", out, to="ome-tiff")
+        with tifffile.TiffFile(out) as tiff:
+            assert tiff.is_bigtiff == (limit == 10_000)
+            assert tiff.series[0].axes == "TCYX"
 
 
 @pytest.mark.parametrize("to", FORMS)
@@ -207,7 +255,7 @@ def test_nothing_is_left_of_a_store_that_is_damaged(tmp_path, capfd, to):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a.zarr", "out"], "--to: nothing found, one of npy, webdataset"),
+        (["a.zarr", "out"], "--to: nothing found, one of npy, webdataset, ome-tiff"),
         (["a.zarr", "out", "--to", "png"], "--to: 'png' found, one of npy, webdataset"),
         (["a.zarr", "out", "--to", "npy", "--channels", "CD9"], "channels: 'CD9' not found"),
         (["a.zarr", "out", "--to", "npy", "--channels", "7"], "channels: 7 not found"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from cellcutter.errors import SettingsError
 from cellcutter.learn.targets import divide
+from tests import environments
 from tests.store.reading import stores
 
 ROOT = Path(__file__).parents[2]
@@ -20,24 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def with_torch() -> str:
-    """Python of an environment with torch, made on first use."""
-    environment = ROOT / ".tools" / "torch"
-    python = environment / "bin" / "python"
-    done = environment / "complete"
-    wanted = (ROOT / "pyproject.toml").read_text()
-    if not done.exists() or done.read_text() != wanted:
-        if not python.exists():
-            if shutil.disk_usage(ROOT).free < 8e9:
-                pytest.skip("less than 8 GB free, which torch needs")
-            newest = subprocess.run(
-                [ROOT / "tools" / "newest-python"], check=True, capture_output=True
-            )
-            words = [newest.stdout.decode().strip(), "-m", "venv", "--clear", environment]
-            subprocess.run(words, check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "torch", "--editable", f"{ROOT}[test]"], check=True)
-        done.write_text(wanted)
-    return str(python)
+    return environments.with_torch()
 
 
 @pytest.mark.timeout(1800)
