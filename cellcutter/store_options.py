@@ -38,7 +38,7 @@ _FORCE_EXPORT = Option(
     flags=("-f", "--force"),
 )
 DEFAULT_SHARD_SIZE = 256
-FORMS = ("npy", "webdataset", "ome-tiff")
+FORMS = ("h5sc", "npy", "webdataset", "ome-tiff")
 
 
 class ConvertOptions(TypedDict, total=False):
@@ -58,12 +58,12 @@ class ExportOptions(TypedDict, total=False):
     """Options of ``cellcutter export``."""
 
     to: Annotated[
-        Literal["npy", "webdataset", "ome-tiff"] | None,
+        Literal["h5sc", "npy", "webdataset", "ome-tiff"] | None,
         Option(
             choice(*FORMS),
-            "what DESTINATION will be: npy, a folder of NumPy arrays and CSV tables; "
-            "webdataset, a folder of tar files; ome-tiff, one OME-TIFF file with a time "
-            "point for each cell",
+            "what DESTINATION will be: h5sc, an HDF5 file of scPortrait; npy, a folder of NumPy "
+            "arrays and CSV tables; webdataset, a folder of tar files; ome-tiff, one OME-TIFF "
+            "file with a time point for each cell",
             STORED,
         ),
     ]

@@ -9,6 +9,7 @@ from cellcutter.store_options import ExportOptions
 
 _EXAMPLES = """\
 examples:
+  cellcutter export cells.zarr cells.h5sc --to h5sc
   cellcutter export --to npy cells.zarr arrays --channels DNA CD8
 """
 
@@ -17,7 +18,7 @@ def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser(
         "cellcutter export",
-        "Write a store as the files of other programs: NumPy, webdataset, Fiji.",
+        "Write a store as the files of other programs: scPortrait, NumPy, webdataset, Fiji.",
         ExportOptions,
         _EXAMPLES,
     )

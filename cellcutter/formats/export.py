@@ -9,7 +9,7 @@ from typing import Unpack
 
 from cellcutter.documented import takes
 from cellcutter.errors import SettingsError
-from cellcutter.formats import npy, ome_tiff, webdataset
+from cellcutter.formats import h5sc, npy, ome_tiff, webdataset
 from cellcutter.formats.convert import files_of, open_slide
 from cellcutter.formats.source import Source
 from cellcutter.formats.work import WRITTEN, Tally, Written, read_nbytes
@@ -25,6 +25,7 @@ from cellcutter.types import Progress
 log = logging.getLogger("cellcutter")
 
 _FORMS = {
+    "h5sc": Form("an HDF5 file", "HDF5 files", h5sc.is_hdf5),
     "npy": Form("an export to npy", "folders of such files alone", npy.is_npy),
     "webdataset": Form(
         "an export to webdataset", "folders of such files alone", webdataset.is_webdataset
@@ -63,6 +64,8 @@ def export(
         raise SettingsError(f"--to: nothing found, one of {', '.join(FORMS)} expected")
     if wanted["shard_size"] is not None and to != "webdataset":
         raise SettingsError(f"--shard-size: found with --to {to}, --to webdataset expected")
+    if to == "h5sc":
+        h5sc.check_h5py()
     slide = open_slide(store)
     limits = Limits.of(wanted)
     place = Path(read_path("DESTINATION", destination))
@@ -76,7 +79,9 @@ def export(
         source = Source(slide, cells, wanted["channels"], limits, tally)
         made, scratch = publication.folder / "made", publication.folder / "scratch"
         scratch.mkdir()
-        if to == "npy":
+        if to == "h5sc":
+            h5sc.write_h5sc(source, made, scratch)
+        elif to == "npy":
             npy.write_npy(source, made, scratch)
         elif to == "webdataset":
             shard_nbytes = int((wanted["shard_size"] or DEFAULT_SHARD_SIZE) * MB)

@@ -23,7 +23,7 @@ from tests.formats.test_convert import contents
 from tests.services import running
 from tests.store.reading import stores
 
-FORMS = {"npy": "out_npy", "webdataset": "out_wds", "ome-tiff": "out.ome.tif"}
+FORMS = {"h5sc": "out.h5sc", "npy": "out_npy", "webdataset": "out_wds", "ome-tiff": "out.ome.tif"}
 MB = 1024 * 1024
 
 
@@ -52,6 +52,38 @@ def cut(folder: Path, **keywords) -> slides.Slide:
     options = {"layout": "cells", "masks": True, "window_size": 11, "cells_per_chunk": 7}
     cellcutter.cut_cells(*slide.paths, folder / "a.zarr", **(options | keywords))
     return slide
+
+
+@pytest.fixture(scope="session")
+def readers() -> str:
+    return environments.with_readers()
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("layout", ["cells", "chunks"])
+def test_read_by_the_programs_that_it_is_for(readers, tmp_path, layout):
+    """With the given table's columns; those of `chunks` come from a store converted to it."""
+    slide = cut(tmp_path)
+    source = tmp_path / "a.zarr"
+    if layout == "chunks":
+        source = tmp_path / "b.zarr"
+        cellcutter.convert(tmp_path / "a.zarr", source, layout="chunks", cells_per_chunk=5)
+    for to, name in FORMS.items():
+        shards = {"shard_size": 0.02} if to == "webdataset" else {}
+        channels = ["DNA", "CD8", "CD3"]
+        cellcutter.export(source, tmp_path / name, to=to, channels=channels, **shards)
+    pixels, masks = slides.expected(slide.image, slide.labels, slide.table, 11)
+    found = np.load(tmp_path / "out_npy" / "images.npy", mmap_mode="r")
+    np.testing.assert_array_equal(found, pixels[[0, 2, 1]].swapaxes(0, 1))
+    found = np.load(tmp_path / "out_npy" / "masks.npy", mmap_mode="r")
+    np.testing.assert_array_equal(found, masks)
+    reader = Path(__file__).with_name("read_by_others.py")
+    done = subprocess.run(
+        [readers, "-W", "ignore", reader, tmp_path], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == ["scPortrait", "anndata", "webdataset", "OME"]
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "f8", "u8"])
@@ -150,6 +182,15 @@ def test_a_store_of_0_2_12_has_rows_for_cell_ids(tmp_path, to):
             assert json.loads(tar.extractfile("19.json").read()) == {"row": 19}
     elif to == "ome-tiff":
         np.testing.assert_array_equal(tifffile.imread(out), images)
+    else:
+        import h5py
+
+        with h5py.File(out) as file:
+            assert file["obs/scportrait_cell_id"][:].tolist() == list(range(20))
+            found = file["obsm/single_cell_images"][:]
+        assert found.shape == images.shape
+        assert (found[4] == 0).all()  # an empty cell stays so
+        assert found[3].max() == 1
 
 
 def test_webdataset_tells_cells_of_one_number_apart(tmp_path):
@@ -255,8 +296,8 @@ def test_nothing_is_left_of_a_store_that_is_damaged(tmp_path, capfd, to):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a.zarr", "out"], "--to: nothing found, one of npy, webdataset, ome-tiff"),
-        (["a.zarr", "out", "--to", "png"], "--to: 'png' found, one of npy, webdataset"),
+        (["a.zarr", "out"], "--to: nothing found, one of h5sc, npy, webdataset, ome-tiff"),
+        (["a.zarr", "out", "--to", "png"], "--to: 'png' found, one of h5sc, npy"),
         (["a.zarr", "out", "--to", "npy", "--channels", "CD9"], "channels: 'CD9' not found"),
         (["a.zarr", "out", "--to", "npy", "--channels", "7"], "channels: 7 not found"),
         (["a.zarr", "out", "--to", "npy", "--shard-size", "1"], "--to webdataset expected"),
@@ -276,11 +317,19 @@ def test_mistakes_are_one_line(tmp_path, capfd, monkeypatch, words, said):
     assert not (tmp_path / "out").exists()
 
 
-def test_exporting_loads_neither_engine_nor_images():
+def test_without_h5py(tmp_path, capfd, monkeypatch):
+    cut(tmp_path)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    words = ["export", str(tmp_path / "a.zarr"), str(tmp_path / "out"), "--to", "h5sc"]
+    assert cli.main(words) == 2
+    assert "pip install 'cellcutter[h5sc]'" in capfd.readouterr().err
+
+
+def test_exporting_loads_no_h5py_until_it_is_wanted():
     script = (
         "import sys, cellcutter; cellcutter.export, cellcutter.convert\n"
         "found = [m for m in sys.modules if m.startswith(('cellcutter.engine', 'cellcutter.read', "
-        "'cellcutter.cells', 'torch'))]\n"
+        "'cellcutter.cells', 'h5py', 'torch'))]\n"
         "assert not found, found"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
