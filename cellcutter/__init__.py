@@ -19,15 +19,21 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "TableError",
+    "Written",
     "__version__",
+    "convert",
     "cut_cells",
     "cut_tiles",
+    "export",
     "make_cohort",
     "open",
     "thumbnails",
 ]
 
 _ROOMS = {
+    "Written": "formats.work",
+    "convert": "formats.convert",
+    "export": "formats.export",
     "Cells": "store.reading.cells",
     "make_cohort": "cohort",
     "open": "store.reading.opening",
@@ -48,6 +54,9 @@ if TYPE_CHECKING:
         StoreError,
         TableError,
     )
+    from cellcutter.formats.convert import convert
+    from cellcutter.formats.export import export
+    from cellcutter.formats.work import Written
     from cellcutter.in_memory import thumbnails
     from cellcutter.store.reading.cells import Cells
     from cellcutter.store.reading.opening import open  # noqa: A004

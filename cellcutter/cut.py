@@ -107,7 +107,7 @@ def cut_tiles(
     wanted = complete(TileOptions, options)
     size = read_pixels("WINDOW_SIZE", window_size)
     step = wanted["step_size"]
-    limits = Limits.of(wanted, wanted["tiles_per_chunk"])
+    limits = Limits.of(wanted, wanted["tiles_per_chunk"], wanted["chunk_size"])
     with ExitStack() as stack:
         publication = stack.enter_context(claim(destination, [image, wanted["markers"]], wanted))
         picture = images.open_image_of(stack, image, wanted)

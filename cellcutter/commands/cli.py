@@ -5,11 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cellcutter.commands import cohort, cut_cells, cut_tiles, info
+from cellcutter.commands import cohort, convert, cut_cells, cut_tiles, export, info
 from cellcutter.commands.parser import Parser
 from cellcutter.commands.running import run
 
-_COMMANDS = {"cut_cells": cut_cells, "cut_tiles": cut_tiles, "cohort": cohort, "info": info}
+_COMMANDS = {
+    "cut_cells": cut_cells,
+    "cut_tiles": cut_tiles,
+    "info": info,
+    "convert": convert,
+    "export": export,
+    "cohort": cohort,
+}
 
 
 def main_cut_cells(argv: Sequence[str] | None = None) -> int:

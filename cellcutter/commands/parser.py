@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from cellcutter.config import option_sets
 from cellcutter.errors import SettingsError
 from cellcutter.kinds import SWITCH, Option, read, shown
-from cellcutter.options import Options, flags_of, options_of
+from cellcutter.options import flags_of, options_of
 from cellcutter.store.guard import Inputs
 from cellcutter.store.names import mask_name
 from cellcutter.version import __version__
@@ -34,7 +34,11 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(
-        self, prog: str, description: str, kind: type[Options] | None = None, epilog: str = ""
+        self,
+        prog: str,
+        description: str,
+        kind: type[Mapping[str, object]] | None = None,
+        epilog: str = "",
     ) -> None:
         super().__init__(
             prog=prog,

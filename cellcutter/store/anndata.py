@@ -34,12 +34,13 @@ from cellcutter.errors import DestinationError
 from cellcutter.store.archive import move
 from cellcutter.store.layout import IMAGES, MASKS, CellsLayout
 from cellcutter.store.shards import ShardWriter
-from cellcutter.store.zarr3 import Tree, sharded_metadata
+from cellcutter.store.zarr3 import METADATA, Tree, sharded_metadata
 from cellcutter.types import Column
 
 _ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _STRINGS = {"encoding-type": "string-array", "encoding-version": "0.2.0"}
 _DICT = {"encoding-type": "dict", "encoding-version": "0.1.0"}
+_UNS, _ABOUT = "uns/single_cell_images", "uns/cellcutter"
 _GROUPS = ("layers", "obsm", "obsp", "uns", "varm", "varp")
 
 
@@ -187,7 +188,7 @@ class CellsStore:
             "image_size_x": width,
             "image_size_y": height,
         }
-        path = "uns/single_cell_images"
+        path = _UNS
         self._tree.group(path, _DICT)
         scalar = {"encoding-type": "numeric-scalar", "encoding-version": "0.2.0"}
         for name, number in numbers.items():
@@ -196,7 +197,7 @@ class CellsStore:
         self._texts(f"{path}/channel_mapping", ["image_channel"] * channels)
         text = np.array(json.dumps(attributes["cellcutter"]), object)
         string = {"encoding-type": "string", "encoding-version": "0.2.0"}
-        self._tree.array("uns/cellcutter", text, string)
+        self._tree.array(_ABOUT, text, string)
 
     def _texts(self, path: str, texts: Iterable[object]) -> None:
         self._tree.array(path, np.array([str(text) for text in texts], object), _STRINGS)
@@ -250,6 +251,23 @@ class CellsStore:
             (array.shape, array.dtype) != (layout.stored_shape, layout.dtype)
         ):
             raise DestinationError(f"{made}: {array} found, {layout.stored_shape} expected")
+
+
+def added_by_others(path: Path) -> list[str]:
+    """Return what lies in a store, a folder or a zip file, that this program does not write."""
+    if path.is_dir():
+        files = [file.relative_to(path).as_posix() for file in path.glob("*/*/zarr.json")]
+        files += [file.relative_to(path).as_posix() for file in path.glob("*/zarr.json")]
+    else:
+        with zipfile.ZipFile(path) as archive:
+            files = archive.namelist()
+    nodes = {name.removesuffix(f"/{METADATA}") for name in files if name.endswith(f"/{METADATA}")}
+    ours = {IMAGES, MASKS, "obs", "var", *_GROUPS, _UNS, _ABOUT}
+    return sorted(
+        node
+        for node in nodes - ours
+        if node.count("/") < 2 and not node.startswith(("obs/", "var/"))
+    )
 
 
 def _free_name(name: str, used: Mapping[str, None]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cellcutter.store.statistics import PERCENTILES
+from cellcutter.types import Column as TableColumn
 from cellcutter.types import PixelSize
 from cellcutter.version import __version__
 
@@ -68,6 +70,33 @@ def attributes(
             **({} if statistics is None else {"statistics": dict(statistics)}),
         },
     }
+
+
+def channel_columns(
+    names: Sequence[str], channels: Sequence[int], statistics: Mapping[str, object] | None
+) -> Iterator[tuple[str, TableColumn]]:
+    """Yield the columns of the table of channels in a store of cells.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Marker names of the output's channels, or their numbers.
+    channels : sequence of int
+        Positions, from 0, of the output's channels in the image.
+    statistics : mapping, optional
+        Of each channel.
+    """
+    yield "channels", TableColumn(np.array(names, object))
+    yield "channel_mapping", TableColumn(np.array(["image_channel"] * len(names), object))
+    yield "number", TableColumn(np.array(channels, np.int64) + 1)
+    if statistics is None:
+        return
+    percentiles = statistics["percentiles"]
+    found = {"mean": statistics["mean"], "std": statistics["std"]}
+    if isinstance(percentiles, dict):
+        found |= {f"percentile_{p:g}": percentiles[f"{p:g}"] for p in PERCENTILES}
+    for name, values in found.items():
+        yield name, TableColumn(np.array(values, np.float64))
 
 
 def csv_text(columns: Mapping[str, Column]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,26 @@ from cellcutter.store.guard import Inputs, lies_in
 _METADATA = {".zarray", ".zgroup", "zarr.json"}
 _DAMAGED = (OSError, zipfile.BadZipFile, ValueError, KeyError, NotImplementedError, RuntimeError)
 _STDOUT = 1
+
+
+@dataclass(frozen=True)
+class Form:
+    """What gets the destination's name, and so what of that name may be replaced with `force`.
+
+    Parameters
+    ----------
+    one, many : str
+        What it is called in messages, such as "a Zarr store" and "Zarr stores".
+    is_one : callable
+        Tells whether a path is one.
+    has_masks : bool
+        Whether its masks may lie beside it.
+    """
+
+    one: str
+    many: str
+    is_one: Callable[[Path], bool]
+    has_masks: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,17 +55,25 @@ class Names:
         File of the windows.
     force : bool
         Replace what is there.
+    form : Form, optional
+        What the destination will be; a store where not given.
     """
 
     destination: Path
     has_masks: bool = False
     metadata: Path | None = None
     force: bool = False
+    form: Form | None = None
 
     @property
     def masks(self) -> Path:
         """The name of the masks' store, whether there are any or not."""
         return self.destination.with_name(mask_name(self.destination.name))
+
+    @property
+    def may_have_masks(self) -> bool:
+        """Whether what lies under the masks' name belongs to the destination."""
+        return self.form is None or self.form.has_masks
 
     @property
     def file(self) -> Path | None:
@@ -68,7 +97,7 @@ class Names:
                 f"{self.destination}: a mount point found, a name in a folder expected"
             )
         inputs.check(self.destination)
-        if self.has_masks or is_ours(self.masks):
+        if self.has_masks or (self.may_have_masks and is_ours(self.masks)):
             inputs.check(self.masks)
         if self.metadata is None:
             return
@@ -89,10 +118,10 @@ class Names:
         ------
         DestinationError
         """
-        _check_store(self.destination, force=self.force)
+        _check_place(self.destination, self.form or STORE, force=self.force)
         if self.has_masks:
-            _check_store(self.masks, force=self.force)
-        elif os.path.lexists(self.masks):
+            _check_place(self.masks, STORE, force=self.force)
+        elif self.may_have_masks and os.path.lexists(self.masks):
             self._check_companion()
         if self.file and os.path.lexists(self.file) and not self.force:
             raise _exists(self.file)
@@ -128,6 +157,9 @@ def is_store(path: Path) -> bool:
         return not _METADATA.isdisjoint(_top(path))
     except _DAMAGED:
         return False
+
+
+STORE = Form("a Zarr store", "Zarr stores", is_store, has_masks=True)
 
 
 def is_ours(path: Path) -> bool:
@@ -196,15 +228,15 @@ def _exists(name: Path) -> DestinationError:
     )
 
 
-def _check_store(name: Path, *, force: bool) -> None:
+def _check_place(name: Path, form: Form, *, force: bool) -> None:
     if not os.path.lexists(name):
         return
     if not force:
         raise _exists(name)
-    if not (_is_empty(name) or is_store(name)):
+    if not (_is_empty(name) or form.is_one(name)):
         raise DestinationError(
-            f"{name}: something other than a Zarr store found; "
-            "--force replaces nothing but Zarr stores"
+            f"{name}: something other than {form.one} found; "
+            f"--force replaces nothing but {form.many}"
         )
 
 

@@ -147,7 +147,10 @@ class ShardWriter:
             return None
         number = min(len(pixels), _SAMPLES)
         some = np.linspace(0, len(pixels) - 1, number).astype(np.int64).tolist()
-        return self._encoder.choose(np.stack([pixels.read(i) for i in some]))
+        samples = np.empty((number, self.layout.division.pixels), pixels.dtype)
+        for sample, i in zip(samples, some, strict=True):
+            sample[:] = pixels.read(i)
+        return self._encoder.choose(samples)
 
     @property
     def _encoder(self) -> FrameEncoder:
@@ -170,6 +173,11 @@ class _Cells:
 
     def __len__(self) -> int:
         return len(self._cells)
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """Type of a pixel on its way."""
+        return self._cells.dtype
 
     def read(self, cell: int) -> Unsigned:
         """Return a cell, shape (pixels,); it is overwritten by the next where there are masks."""

@@ -18,8 +18,10 @@ import cellcutter
 from benchmarks import report
 from cellcutter import errors
 from cellcutter.options import CellOptions, TileOptions, flags_of, options_of
+from cellcutter.store_options import ConvertOptions, ExportOptions
 from tests.docs.pages import ROOT
 
+KINDS = [CellOptions, TileOptions, ConvertOptions, ExportOptions]
 PUBLIC = [name for name in cellcutter.__all__ if not name.startswith("_")]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(cellcutter, name))]
 # Not asked for: an extended summary, "See Also", and examples of errors.
@@ -50,7 +52,7 @@ def test_help_shows_type_and_meaning_of_every_parameter(name: str) -> None:
         assert re.search(rf"^ +{parameter} : \S.*\n +[A-Z]\S* \S", text, re.MULTILINE), parameter
 
 
-@pytest.mark.parametrize("kind", [CellOptions, TileOptions])
+@pytest.mark.parametrize("kind", KINDS)
 def test_options_with_a_unit_say_it(kind: type) -> None:
     units = {"PX": "pixels", "MB": "MB"}
     for name, option in options_of(kind).items():
@@ -75,7 +77,7 @@ def site() -> ModuleType:
 
 def test_every_flag_and_key_is_in_the_reference(site: ModuleType) -> None:
     commands, keys = site.commands(), site.keys()
-    for kind in (CellOptions, TileOptions):
+    for kind in KINDS:
         for name, option in options_of(kind).items():
             for flag in flags_of(name, option):
                 assert flag in commands

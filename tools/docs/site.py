@@ -23,6 +23,7 @@ from mkdocs.structure.files import File
 import cellcutter
 from cellcutter.commands import cli
 from cellcutter.options import CellOptions, Options, TileOptions, flags_of, options_of
+from cellcutter.store_options import ConvertOptions, ExportOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/labsyspharm/cellcutter"
@@ -111,10 +112,12 @@ def help_of(main: Any, *words: str) -> str:
 def keys() -> str:
     """Return tables of the keys that a file of options may have."""
     both = options_of(Options)
-    tables = [("Both commands", both)]
+    tables = [("`cut_cells` and `cut_tiles`", both)]
     for name, kind in (("cut_cells", CellOptions), ("cut_tiles", TileOptions)):
         own = {key: option for key, option in options_of(kind).items() if key not in both}
         tables.append((f"Only `{name}`", own))
+    for name, kind in (("convert", ConvertOptions), ("export", ExportOptions)):
+        tables.append((f"`cellcutter {name}`", options_of(kind)))
     lines = []
     for title, options in tables:
         lines += [f"\n## {title}\n", "| key | value | meaning |", "| --- | --- | --- |"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from cellcutter.store.reading.metadata import StoredArray
 from cellcutter.store.reading.places import Place, open_files
 from cellcutter.store.reading.shards import ShardReader
 from cellcutter.store.reading.stored import Stored, read_root, stored
-from cellcutter.types import Ints, PixelSize
+from cellcutter.types import Column, Ints, PixelSize
 
 Reader = ShardReader | ChunkReader
 
@@ -57,6 +57,15 @@ class Slide:
         A folder or a zip file, or a folder in an object store.
     name : str
 
+    Attributes
+    ----------
+    images, masks : Part
+        Masks are None where there are none.
+    about : mapping
+        What the store says of itself; empty where it says nothing, as stores of 0.2.12.
+    numbers, names : list
+        Of each channel: its number in the image, from 1, and its marker name or None.
+
     Raises
     ------
     StoreError
@@ -66,9 +75,9 @@ class Slide:
         self.path = path
         self.name = name
         files = open_files(path)
-        self.images, self.masks, self._about, self._table = _look(path, files)
+        self.images, self.masks, self.about, self._table = _look(path, files)
         array = self.images.array
-        channels = self._about.get("channels")
+        channels = self.about.get("channels")
         if not isinstance(channels, list) or len(channels) != array.shape[0]:
             channels = [{}] * array.shape[0]
         described = [each if isinstance(each, dict) else {} for each in channels]
@@ -87,7 +96,7 @@ class Slide:
     @property
     def pixel_size(self) -> PixelSize | None:
         """Height and width of a pixel, where the image told."""
-        found: Any = self._about.get("pixel_size")
+        found: Any = self.about.get("pixel_size")
         try:
             return PixelSize(float(found["y"]), float(found["x"]), str(found["unit"]))
         except (TypeError, KeyError, ValueError):
@@ -96,7 +105,7 @@ class Slide:
     @property
     def statistics(self) -> pd.DataFrame | None:
         """Statistics of each channel's pixels, a row for each, where they are stored."""
-        found = self._about.get("statistics")
+        found = self.about.get("statistics")
         if not isinstance(found, dict):
             return None
         percentiles = found.get("percentiles")
@@ -120,7 +129,7 @@ class Slide:
         else:
             ids = table.csv_ids(open_files(self.path), self._table)
         self._check_rows(len(ids))
-        digest = _digest(self._about)
+        digest = _digest(self.about)
         if digest not in (None, hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()):
             raise StoreError(
                 f"{self.path}: other CellIDs in {self._table} found than were cut, the "
@@ -139,6 +148,23 @@ class Slide:
             found = table.csv_table(open_files(self.path), self._table)
         self._check_rows(len(found))
         return found
+
+    def columns(self) -> Iterator[tuple[str, Column]]:
+        """Yield the columns of the table of the cells as they are stored, one by one.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._table is None:
+            return
+        if self._table == "obs":
+            found = table.obs_columns(self.path)
+        else:
+            found = table.csv_columns(open_files(self.path), self._table)
+        for name, column in found:
+            self._check_rows(len(column.values))
+            yield name, column
 
     def _check_rows(self, found: int) -> None:
         if found != len(self):
@@ -166,7 +192,10 @@ def _look(path: Place, files: Files) -> _Found:
     images = Part(path, found.images)
     if not found.images.sharded:
         return images, _sibling(path, found), found.about, _csv(path, found.about)
-    has_table = files.read("obs/zarr.json") is not None
+    told = found.about.get("table")
+    # null in stores made of one without a table: AnnData wants names of rows, which are no CellIDs
+    no_ids = isinstance(told, dict) and told.get("group", "obs") is None
+    has_table = files.read("obs/zarr.json") is not None and not no_ids
     masks = None
     if found.masks is not None:
         _check_masks(found.masks, found.images)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from zarr.storage import FsspecStore, LocalStore, ZipStore
 from cellcutter.errors import StoreError
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.places import Place, Remote
-from cellcutter.types import Ints
+from cellcutter.types import Column, Ints
 
 IDS = ("CellID", "TileID")
+# pandas 3 reads every float exactly, and does not want to be told
+_EXACT: Any = {} if int(pd.__version__.split(".")[0]) > 2 else {"float_precision": "round_trip"}
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, OSError)
 
 
@@ -51,6 +53,50 @@ def csv_ids(files: Files, key: str) -> Ints:
     except (ValueError, UnicodeError, IndexError) as error:
         message = str(error).splitlines()[0]
         raise StoreError(f"{files.name}/{key}: {message}; CellIDs expected") from error
+
+
+def csv_columns(files: Files, key: str) -> Iterator[tuple[str, Column]]:
+    """Yield the columns of the table beside chunks, each with its type.
+
+    Raises
+    ------
+    StoreError
+    """
+    try:
+        table = pd.read_csv(
+            _content(files, key),
+            dtype_backend="numpy_nullable",
+            low_memory=False,
+            **_EXACT,
+        )
+    except (ValueError, UnicodeError) as error:
+        message = str(error).splitlines()[0]
+        raise StoreError(f"{files.name}/{key}: {message}; a CSV file expected") from error
+    for name in table.columns:
+        yield str(name), _of_series(table[name])
+
+
+def _of_series(series: pd.Series[Any]) -> Column:
+    """Return a column that pandas has read."""
+    absent = series.isna().to_numpy(bool)
+    dtype: Any = series.dtype
+    kind = getattr(dtype, "kind", "O")
+    if absent.all() or kind == "f":  # nothing is known of a column without values
+        return Column(series.to_numpy(np.float64, na_value=np.nan))
+    if kind in "iub":
+        values = series.to_numpy(np.dtype(dtype.numpy_dtype), na_value=0)
+        return Column(values, absent if absent.any() else None)
+    return texts([None if no else str(v) for v, no in zip(series, absent, strict=True)])
+
+
+def texts(values: list[str | None]) -> Column:
+    """Return texts as categories, or as they are where all differ."""
+    known = sorted({text for text in values if text is not None})
+    if len(known) == len(values):
+        return Column(np.array(values, object))
+    number: dict[str | None, int] = {text: i for i, text in enumerate(known)} | {None: -1}
+    small = np.min_scalar_type(-max(1, len(known)))
+    return Column(np.array([number[text] for text in values], small), None, known)
 
 
 def _content(files: Files, key: str) -> io.BytesIO:
@@ -81,7 +127,40 @@ def obs_ids(path: Place) -> Ints:
     return found
 
 
-def _read_obs(path: Place, read: Any) -> Any:
+def obs_columns(path: Place) -> Iterator[tuple[str, Column]]:
+    """Yield the columns of ``obs`` as they are stored, one by one.
+
+    Raises
+    ------
+    StoreError
+    """
+    names: list[str] = _read_obs(path, _order)
+    for name in names:
+        yield name, _read_obs(path, lambda obs: _stored(obs[name]))  # noqa: B023 - called at once
+
+
+def _order(obs: Any) -> list[str]:
+    names = obs.attrs["column-order"]
+    if not isinstance(names, list):
+        raise TypeError("column-order is no list")
+    return [str(name) for name in names]
+
+
+def _stored(node: Any) -> Column:
+    """Return a column as it is stored."""
+    kind = node.attrs.get("encoding-type", "array")
+    if kind == "categorical":
+        categories = [str(text) for text in np.asarray(_column(node["categories"])).tolist()]
+        return Column(node["codes"][:], None, categories)
+    if kind in ("nullable-integer", "nullable-boolean"):
+        return Column(node["values"][:], node["mask"][:].astype(bool))
+    values = _column(node)
+    if kind == "nullable-string-array":
+        return texts(values.tolist())
+    return Column(values)
+
+
+def _read_obs(path: Place, read: Callable[[Any], Any]) -> Any:
     """Read something of ``obs``; a store may be anything, so whatever zarr says is one error."""
     if isinstance(path, Path):
         _check_links(path / "obs")
@@ -116,10 +195,7 @@ def _check_links(folder: Path) -> None:
 
 def _frame(obs: zarr.Group) -> pd.DataFrame:
     index = str(obs.attrs["_index"])
-    order = obs.attrs["column-order"]
-    if not isinstance(order, list):
-        raise TypeError("column-order is no list")
-    columns = {str(name): _column(obs[str(name)]) for name in order}
+    columns = {name: _column(obs[name]) for name in _order(obs)}
     name = None if index == "_index" else index
     if stored := [each for each in IDS if each in columns]:
         return pd.DataFrame(columns).set_index(stored[0])
