@@ -690,9 +690,7 @@ def test_as_an_ordinary_user(tmp_path):
         assert not list(work.iterdir())
         return message
 
-    assert re.search(
-        r"out\.zarr: folder .*work is read-only, one that can be written to", attempt()
-    )
+    assert re.search(r"out\.zarr: folder .*work is read-only, one that you may write to", attempt())
     work.chmod(0o777)
     for path in (slide.image_path, slide.labels_path, slide.table_path):
         path.chmod(0)

@@ -332,7 +332,8 @@ def test_replaced_at_the_last_moment(tmp_path, monkeypatch, without):
         original(self)
 
     monkeypatch.setattr(Item, "_do", late)
-    with pytest.raises(DestinationError, match="something else"), claimed(names, []) as publication:
+    another = pytest.raises(DestinationError, match="another program made or changed it")
+    with another, claimed(names, []) as publication:
         prepare(publication)
         publication.publish(publication.folder / "store")
     assert (tmp_path / "out.zarr" / "thesis.txt").read_text() == "all of it"
