@@ -33,7 +33,6 @@ def parser() -> Parser:
     parser.add_argument(
         "-f", "--force", action="store_true", help="replace a file of the name of --output"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     return parser
 
 

@@ -29,7 +29,6 @@ def parser() -> Parser:
         "FILES", nargs="*", metavar="FILE", help="image, mask, table or store; none for versions"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     return parser
 
 

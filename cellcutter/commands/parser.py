@@ -61,9 +61,9 @@ class Parser(argparse.ArgumentParser):
                 metavar="YAML",
                 help="file of options, e.g. 'window-size: 64'; flags given here win over it",
             )
-            more.add_argument(
-                "-v", "--verbose", action="store_true", help="show more of the log, and tracebacks"
-            )
+        more.add_argument(
+            "-v", "--verbose", action="store_true", help="show more of the log, and tracebacks"
+        )
         more.add_argument("-h", "--help", action="help", help="show this and stop")
         more.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
 
