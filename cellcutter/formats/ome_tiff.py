@@ -1,9 +1,9 @@
 """One OME-TIFF file with a time point for each cell, which Fiji, napari and tifffile open.
 
-Why time points: OME knows five axes, and none of them is "cell". A series for each cell would be
-the plain way, but Bio-Formats asks which of the series to open, and needs minutes for thousands of
-them. A stack in Z is a body to many programs, with a third dimension and a distance of planes. Time
-points are a slider, and nothing is made of it.
+Why time points: OME knows five axes, and none of them is "cell". An image for each cell would be
+the plain way, but Fiji asks which of the images to open, and Bio-Formats took 9 s to begin with
+2,000 of them, but 5 s with 20,000 time points. A stack in Z is a body to many programs, with a
+third dimension and a distance of planes. Time points are a slider, and nothing is made of it.
 
 Pixels are not compressed, so that a file can be mapped into memory.
 """
