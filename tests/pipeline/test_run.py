@@ -311,9 +311,11 @@ def test_tiles(nextflow: Run, tmp_path: Path) -> None:
     assert read(Path(line.removeprefix("TILES grid "))).shape == (3, 12, 16, 16)
 
 
+@pytest.mark.timeout(400)  # thirty samples
 def test_real_project(pipeline: Run, tmp_path: Path, real: Path) -> None:
     (tmp_path / "imc").symlink_to(real / "imc")
-    done = pipeline("--in", "imc", "--outdir", "out", "--reports", "reports")
+    words = ("--in", "imc", "--outdir", "out", "--reports", "reports")
+    done = pipeline(*words, timeout=360)
     assert done.status == 0, done.text
     tables = sorted((real / "imc/quantification").glob("*.csv"))
     assert len(tables) == len(list((tmp_path / "out").glob("*.zarr"))) == 30
