@@ -1,4 +1,6 @@
 import groovy.transform.CompileStatic
+import java.nio.charset.Charset
+import java.nio.charset.StandardCharsets
 import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
@@ -12,6 +14,9 @@ import java.nio.file.Path
 class Cohort {
 
     static final String NAME = 'cells.csv'
+    // Bytes of UTF-8 pass as letters of Latin-1; what divides fields and rows is the same in both
+    static final Charset BYTES = StandardCharsets.ISO_8859_1
+    static final int QUOTE = 34, LINE = 10, COMMA = 44
     static final List FIRST = ['slide', 'store', 'store_row', 'CellID']
 
     /** Stop where something that cellcutter did not write has the name of the list. */
@@ -52,54 +57,101 @@ class Cohort {
     }
 
     static boolean isOurs(Path file) {
-        Files.isRegularFile(file) && file.withReader('ISO-8859-1') { reader -> record(reader)?.collect { field -> plain(field) }?.take(4) == FIRST }
+        Files.isRegularFile(file) && header(file)?.collect { field -> plain(field) }?.take(4) == FIRST
     }
 
     /** Join lists into a file, and return the number of cells. */
     static long join(List<Path> parts, Path made) {
-        def heads = parts.collect { part -> part.withReader('ISO-8859-1') { reader -> record(reader) } }
+        def heads = parts.collect { part -> header(part) }
         def names = heads.collect { head -> head.collect { field -> plain(field) } }
         def shared = names.first().findAll { name -> names.every { head -> name in head } }
-        // Bytes of UTF-8 pass as letters of Latin-1; what divides fields and rows is the same in both
-        made.withWriter('ISO-8859-1') { writer ->
+        Files.newBufferedWriter(made, BYTES).withCloseable { writer ->
             writer.write(shared.collect { name -> heads.first()[names.first().indexOf(name)] }.join(',') + '\n')
             [parts, names].transpose().sum { part, head ->
-                part.withReader('ISO-8859-1') { reader -> copy(reader, writer, shared.collect { name -> head.indexOf(name) } as int[]) }
+                Files.newBufferedReader(part, BYTES).withCloseable { reader ->
+                    record(reader)
+                    head == shared ? copy(reader, writer) : pick(reader, writer, head.size(), shared.collect { name -> head.indexOf(name) } as int[])
+                }
             }
         } as long
     }
 
-    /** Copy fields of all rows below the header, and return the number of rows. */
+    static List<String> header(Path file) {
+        Files.newBufferedReader(file, BYTES).withCloseable { reader -> record(reader) }
+    }
+
+    /** Copy all that is left, and return the number of rows. */
     @CompileStatic
-    static long copy(Reader reader, Writer writer, int[] places) {
-        record(reader)
+    static long copy(BufferedReader reader, BufferedWriter writer) {
+        char[] block = new char[1 << 16]
+        boolean quoted = false
         long rows = 0
-        List<String> fields
-        while( (fields = record(reader)) != null ) {
-            for( int i = 0; i < places.length; i++ ) {
-                if( i > 0 )
-                    writer.write(',')
-                writer.write(fields.get(places[i]))
+        int length
+        while( (length = reader.read(block, 0, block.length)) > 0 ) {
+            for( int i = 0; i < length; i++ ) {
+                int letter = (int) block[i]
+                if( letter == QUOTE )
+                    quoted = !quoted
+                else if( letter == LINE && !quoted )
+                    rows++
             }
-            writer.write('\n')
-            rows++
+            writer.write(block, 0, length)
         }
         return rows
     }
 
-    /** Return the fields of the next row as they are written, with their quotes; null at the end. */
+    /** Copy some fields of all rows that are left, each of which has a number of fields; return the number of rows. */
     @CompileStatic
-    static List<String> record(Reader reader) {
+    static long pick(BufferedReader reader, BufferedWriter writer, int number, int[] places) {
+        char[] block = new char[1 << 16]
+        String[] fields = new String[number]
+        StringBuilder field = new StringBuilder()
+        boolean quoted = false
+        int column = 0
+        long rows = 0
+        int length
+        while( (length = reader.read(block, 0, block.length)) > 0 ) {
+            int start = 0
+            for( int i = 0; i < length; i++ ) {
+                int letter = (int) block[i]
+                if( letter == QUOTE ) {
+                    quoted = !quoted
+                }
+                else if( !quoted && (letter == COMMA || letter == LINE) ) {
+                    field.append(block, start, i - start)
+                    start = i + 1
+                    fields[column++] = field.toString()
+                    field.setLength(0)
+                    if( letter == LINE ) {
+                        for( int k = 0; k < places.length; k++ ) {
+                            if( k > 0 )
+                                writer.write(COMMA)
+                            writer.write(fields[places[k]])
+                        }
+                        writer.write(LINE)
+                        column = 0
+                        rows++
+                    }
+                }
+            }
+            field.append(block, start, length - start)
+        }
+        return rows
+    }
+
+    /** Return the fields of one row as they are written, with their quotes; null at the end. */
+    @CompileStatic
+    static List<String> record(BufferedReader reader) {
         int next = reader.read()
         if( next < 0 )
             return null
         List<String> fields = []
         StringBuilder field = new StringBuilder()
         boolean quoted = false
-        while( next >= 0 && (quoted || next != (int) ('\n' as char)) ) {
-            if( next == (int) ('"' as char) )
+        while( next >= 0 && (quoted || next != LINE) ) {
+            if( next == QUOTE )
                 quoted = !quoted
-            if( next == (int) (',' as char) && !quoted ) {
+            if( next == COMMA && !quoted ) {
                 fields.add(field.toString())
                 field.setLength(0)
             }

@@ -58,7 +58,8 @@ def _cell(cell: Any) -> Iterator[str]:
         data = output.get("data", {})
         picture = next((kind for kind in ("image/png", "image/jpeg") if kind in data), None)
         if picture:
-            yield f'<img alt="" src="data:{picture};base64,{"".join(data[picture]).strip()}">'
+            content = "".join(data[picture]).strip()
+            yield f'<img alt="drawn by the cell above" src="data:{picture};base64,{content}">'
         elif "text/html" in data:
             # mkdocs would take lines that are indented for code
             yield re.sub(r"\n\s*", "\n", "".join(data["text/html"]).strip())
