@@ -53,7 +53,7 @@ dist: $(READY)  ## Build the package, in dist/
 
 test-newest:  ## Run what needs no service on the newest Python that is here
 	$(MAKE) VENV=.venv-newest PYTHON=$$(tools/newest-python) .venv-newest/ready
-	.venv-newest/bin/python -m pytest --ignore tests/pipeline --ignore tests/docs
+	.venv-newest/bin/python -m pytest --ignore tests/pipeline --ignore tests/docs --ignore tests/learn --ignore tests/faults
 
 bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
 	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
