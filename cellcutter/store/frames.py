@@ -2,17 +2,22 @@
 
 The format is that of `blosc.py`. A block has whole octets of pixels, so that bits can be shuffled
 whatever the size of the window: Blosc's own encoder leaves cells of 37 x 37 pixels unshuffled.
+Where a cell is one block of whole octets, and LZ4 compresses it, Blosc's own encoder makes the same
+frame in two thirds of the time, and is used.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import imagecodecs
 import numpy as np
 
 from cellcutter.store.blosc import HEADER, LEAST_SPLIT, LENGTH, Division, header
 from cellcutter.store.codec import Codec, Compressors, Shuffle
 from cellcutter.types import Unsigned
+
+_SHUFFLES = {"byte": 1, "bit": 2}  # as Blosc numbers them
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class FrameEncoder:
         self._division = division
         self._compressors = Compressors(codec, division.itemsize, division.per_block)
         self._split = division.per_block >= LEAST_SPLIT
+        self._by_blosc = codec.name == "lz4" and division.blocks == 1
 
     def choose(self, cells: Unsigned) -> Choice:
         """Choose how to compress cells like these, shape (n, pixels)."""
@@ -52,9 +58,19 @@ class FrameEncoder:
         shuffle = self._compressors.choose_shuffle(*samples)
         return Choice(shuffle, self._compressors.choose_ways(shuffle, *samples))
 
-    def encode(self, cell: Unsigned, choice: Choice) -> bytes:
+    def encode(self, cell: Unsigned, choice: Choice) -> bytes | bytearray:
         """Return the frame of a cell, shape (pixels,), C-contiguous."""
         division = self._division
+        if self._by_blosc:
+            return imagecodecs.blosc_encode(
+                cell,  # type: ignore[arg-type]
+                level=self._codec.level,
+                compressor=self._codec.name,
+                shuffle=_SHUFFLES[choice.shuffle],
+                typesize=division.itemsize,
+                blocksize=division.per_block * division.itemsize,
+                numthreads=1,
+            )
         step = division.per_block
         starts, parts = [], []
         end = HEADER.size + LENGTH.size * division.blocks

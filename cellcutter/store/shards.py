@@ -138,7 +138,7 @@ class ShardWriter:
         if found is None or found != expected:
             raise changed(self.file(index), f"{found} bytes", f"{expected} bytes")
 
-    def _encode(self, cell: Unsigned, choice: Choice | None) -> bytes | memoryview:
+    def _encode(self, cell: Unsigned, choice: Choice | None) -> bytes | bytearray | memoryview:
         return cell.view(np.uint8).data if choice is None else self._encoder.encode(cell, choice)
 
     def _choose(self, pixels: _Cells) -> Choice | None:

@@ -72,7 +72,7 @@ def test_each_block_once(tmp_path, reads, caplog, order, cache_size, p, masked):
     )
     assert slide.image.nbytes > 10 * 0.35 * 2**20
     size = 21
-    caplog.set_level("INFO", "cellcutter")
+    caplog.set_level("DEBUG", "cellcutter")
     result = cellcutter.cut_cells(
         *slide.paths,
         tmp_path / "out.zarr",

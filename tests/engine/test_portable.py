@@ -36,7 +36,7 @@ def test_a_scratch_file_without_reading_and_writing_at_a_place(tmp_path, monkeyp
         image_options=options,
         labels_options=options,
     )
-    caplog.set_level("INFO", "cellcutter")
+    caplog.set_level("DEBUG", "cellcutter")
     found = []
     for name in ("a", "b"):
         cellcutter.cut_cells(
