@@ -1,6 +1,6 @@
-"""One epoch of random batches through torch's DataLoader, by a Python that has torch.
+"""One epoch of random batches through torch's DataLoader or annbatch's Loader.
 
-PYTHON -m benchmarks.epoch '{"cells fast": "cells-fast.zarr", "npy": "cells.npy"}' 20000 0 2
+PYTHON -m benchmarks.epoch torch '{"cells fast": "cells-fast.zarr", "npy": "cells.npy"}' 20000 0 2
 """
 
 from __future__ import annotations
@@ -39,10 +39,13 @@ class Mapped:
 
 def main() -> None:
     """Print a line of JSON for each store and number of workers."""
-    stores, cells, *numbers = sys.argv[1:]
+    through, stores, cells, *numbers = sys.argv[1:]
     for name, path in json.loads(stores).items():
         for workers in map(int, numbers):
-            took = epoch(Path(path), int(cells), workers)
+            if through == "annbatch":
+                took = by_annbatch(Path(path))
+            else:
+                took = epoch(Path(path), int(cells), workers)
             print(json.dumps({"name": name, "workers": workers, **took}), flush=True)
 
 
@@ -69,6 +72,21 @@ def epoch(path: Path, cells: int, workers: int) -> dict[str, float]:
     for batch in loader:
         x = batch if torch.is_tensor(batch) else batch["x"]
         total += float(x[:, 0, 0].sum(dtype=torch.float64))  # little, so as not to measure it
+    return {"s": time.perf_counter() - start, "cpu": _processors() - spent, "sum": total}
+
+
+def by_annbatch(path: Path) -> dict[str, float]:
+    """Return the same of annbatch, which reads by the pipeline in Rust, as it advises."""
+    import pandas as pd
+    import zarr
+    from annbatch import Loader
+
+    zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
+    array: Any = zarr.open_group(path, mode="r")["obsm/single_cell_images"]
+    loader = Loader(batch_size=BATCH, chunk_size=1, preload_nchunks=BATCH, shuffle=True, to=None)
+    loader.add_dataset(array, obs=pd.DataFrame({"row": range(len(array))}))
+    start, spent = time.perf_counter(), _processors()
+    total = sum(float(batch["X"][:, 0, 0].sum(dtype=np.float64)) for batch in loader)
     return {"s": time.perf_counter() - start, "cpu": _processors() - spent, "sum": total}
 
 

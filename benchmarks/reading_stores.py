@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import shutil
 from pathlib import Path
@@ -47,6 +48,10 @@ def make_stores(data: Path, cells: int) -> dict[str, Path]:
         stores[f"cells {codec}"] = folder / f"cells-{codec}.zarr"
         if not stores[f"cells {codec}"].exists():
             write_cells(stores[f"cells {codec}"], images, codec)
+    if importlib.util.find_spec("h5py"):
+        stores["h5sc"] = folder / "cells.h5sc"
+        if not stores["h5sc"].exists():
+            cellcutter.export(stores["cells fast"], stores["h5sc"], to="h5sc")
     return stores
 
 

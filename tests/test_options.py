@@ -15,11 +15,11 @@ import pytest
 import zarr
 
 import cellcutter
-from cellcutter import documented
+from cellcutter import documented, inputs
 from cellcutter.commands import cli
 from cellcutter.commands.parser import Parser
 from cellcutter.kinds import WHOLE, Option
-from cellcutter.options import CellOptions, TileOptions, complete
+from cellcutter.options import CellOptions, TileOptions, complete, options_of
 from tests import slides
 
 
@@ -245,3 +245,35 @@ def test_names_are_shown_without_control_characters(tmp_path, capfd):
     said = capfd.readouterr().err
     assert "\x1b" not in said
     assert said.count("\n") == 1
+
+
+# What changes no thumbnail, or is told elsewhere: the channels, the layout of the array itself
+TOLD_ELSEWHERE = {
+    *("channels", "markers", "statistics", "chunk_size", "compression", "z", "force"),
+    *("save_metadata", "p", "cache_size", "cells_per_chunk", "tiles_per_chunk"),
+}
+CHANGED = {
+    "image_index": 2,
+    "layout": "cells",
+    "shuffle": 3,
+    "window_size": 9,
+    "columns": {"CellID": "Object"},
+    "centroid_unit": "um",
+    "mask_cells": True,
+    "mask_channel": 2,
+    "mask_index": 2,
+    "masks": True,
+    "on_missing": "warn",
+    "step_size": 5,
+}
+ALWAYS = {"window_size", "mask_cells", "on_missing", "step_size"}  # as cut.py and inputs.py ask
+
+
+@pytest.mark.parametrize("kind", [CellOptions, TileOptions])
+def test_an_option_that_changes_thumbnails_is_told_in_the_attributes(kind):
+    """An option that is new stands in one of the lists above, or this fails."""
+    for name in set(options_of(kind)) - TOLD_ELSEWHERE:
+        options = complete(kind, {name: CHANGED[name]})
+        told = inputs.asked(options, *(ALWAYS & set(options_of(kind))))
+        assert told[name] == CHANGED[name]
+        assert set(told) <= ALWAYS | {name}
