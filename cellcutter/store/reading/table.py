@@ -10,18 +10,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import zarr
-from zarr.abc.store import Store
-from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from cellcutter.errors import StoreError
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.places import Place, Remote
 from cellcutter.types import Column, Ints
+
+if TYPE_CHECKING:  # zarr takes a quarter of a second, and opening a store does not need it
+    import zarr
+    from zarr.abc.store import Store
 
 IDS = ("CellID", "TileID")
 # pandas 3 reads every float exactly, and does not want to be told
@@ -165,6 +166,8 @@ def _read_obs(path: Place, read: Callable[[Any], Any]) -> Any:
     if isinstance(path, Path):
         _check_links(path / "obs")
     try:
+        import zarr
+
         with closing(_store(path)) as store:
             return read(zarr.open_group(store, mode="r", path="obs"))
     except _FAULTS as error:
@@ -175,6 +178,8 @@ def _read_obs(path: Place, read: Callable[[Any], Any]) -> Any:
 
 
 def _store(place: Place) -> Store:
+    from zarr.storage import FsspecStore, LocalStore, ZipStore
+
     if isinstance(place, Remote):
         options = dict(place.options)
         return FsspecStore.from_url(str(place), storage_options=options, read_only=True)
@@ -208,6 +213,8 @@ def _frame(obs: zarr.Group) -> pd.DataFrame:
 
 def _column(node: Any) -> Any:
     """Return a column: an array, or a group of arrays that are one column together."""
+    import zarr
+
     attributes: Mapping[str, Any] = node.attrs
     kind = attributes.get("encoding-type", "array")
     if isinstance(node, zarr.Array):
