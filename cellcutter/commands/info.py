@@ -78,9 +78,8 @@ def _image(image: Mapping[str, Any], number: int) -> Iterator[str]:
 def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield facts as lines of name and value, lists one below the other."""
     for name, value in facts.items():
-        items = (
-            value if isinstance(value, list) and any(isinstance(v, str) for v in value) else None
-        )
+        apart = isinstance(value, list) and any(isinstance(v, str | Mapping) for v in value)
+        items = value if apart and name != "axes" else None
         shown: Iterable[object] = items if items is not None else [value]
         title = name.replace("_", " ")
         for item in shown:

@@ -124,7 +124,8 @@ def _copy(
     most = layouts.thread_nbytes + read_nbytes(slide)
     what = f"chunks of {images.chunk_nbytes / MB:.3g} MB"
     threads = fit(limits, read_nbytes(slide), most, what)
-    log.info("%d cells, %d chunks of %d", len(slide), images.number, images.per_chunk)
+    plural = "s" if images.number > 1 else ""
+    log.info("%d cells, %d chunk%s of %d", len(slide), images.number, plural, images.per_chunk)
     memory = threading.local()
     total = images.number + (masks.number if masks else 0)
     tally = Tally(progress, "converting", total)
