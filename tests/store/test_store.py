@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -22,34 +21,12 @@ from cellcutter.engine import plan
 from cellcutter.errors import DestinationError
 from cellcutter.store.layout import Layout
 from cellcutter.store.writer import StoreWriter
-from tests import slides
-
-TOOLS = Path(__file__).parents[2] / ".tools"
+from tests import environments, slides
 
 
 @pytest.fixture(scope="session")
 def zarr2() -> str:
-    """Python of an environment with zarr-python 2.18, made on first use."""
-    environment = TOOLS / "zarr2"
-    python = environment / "bin" / "python"
-    done = environment / "complete"
-    if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        subprocess.run(
-            [
-                python,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "zarr==2.18.*",
-                "numcodecs>=0.12,<0.16",
-                "numpy<2.3",
-            ],
-            check=True,
-        )
-        done.touch()
-    return str(python)
+    return environments.with_zarr_2()
 
 
 def files(folder: Path) -> dict[str, bytes]:
