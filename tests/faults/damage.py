@@ -4,15 +4,16 @@
     python -m tests.faults.damage --truncations 75 --changes 90 --texts 400
 
 TIFF files of each kind are cut off at any byte, or have a few bytes changed; tables of cells and of
-markers, files of options and OME-XML are mutated. Whatever happens: exit status 0 or 2, one line
-where it is 2, nothing left under the name, no traceback, no more than 30 seconds. A file that was
-cut off is refused, or makes the same pixels. Other pixels may only come of changed bytes in data
-that the format cannot check. Exit status 1 where anything else was found.
+markers, files of options, OME-XML and the metadata of OME-Zarr are mutated. Whatever happens: exit
+status 0 or 2, one line where it is 2, nothing left under the name, no traceback, no more than 30
+seconds. A file that was cut off is refused, or makes the same pixels. Other pixels may only come of
+changed bytes in data that the format cannot check. Exit status 1 where anything else was found.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import resource
@@ -33,10 +34,12 @@ from tests import slides
 from tests.faults.campaign import load
 from tests.faults.counts import Counts
 from tests.faults.scene import contents, fork, wait
+from tests.read.test_images import ome_zarr
 
 SECONDS = 30
 MEMORY = 2 << 30  # bytes that a run may take beyond what the campaign itself has
 # Codecs whose data carries a checksum, or a structure that changed bytes break
+_OF_ZARR = {"zarray", "zattrs", "zgroup", "zarr.json"}
 CHECKED = {"zlib", "lzma", "png"}
 KINDS: dict[str, dict[str, object]] = {
     "strips": {"rowsperstrip": 16},
@@ -181,6 +184,73 @@ def texts(bench: Bench, counts: Counts, number: int, seed: int) -> None:
         counts.notes[f"OME-XML mutated: {'refused' if status else 'read'}"] += 1
 
 
+def zarrs(bench: Bench, counts: Counts, number: int, seed: int) -> None:
+    """Mutate the metadata of OME-Zarr images of both versions, as text and value by value."""
+    rng = random.Random(seed)
+    pixels = np.random.default_rng(seed).poisson(40, (2, 80, 90)).astype("u2")
+    for version in ("0.4", "0.5"):
+        image = ome_zarr(bench.folder / f"{version}.zarr", pixels, "CYX", (1, 32, 32), version)
+        status, expected = bench.run("cut_tiles", image, "40")
+        if status:
+            raise RuntimeError(f"OME-Zarr {version}: {bench.log}")
+        for file in sorted(f for f in image.rglob("*") if f.name.lstrip(".") in _OF_ZARR):
+            whole = file.read_bytes()
+            changes = [mutated(whole, rng) for _ in range(number)]
+            odd = odd_values(json.loads(whole))
+            changes += rng.sample(odd, min(number, len(odd)))
+            for each, data in enumerate(changes):
+                file.write_bytes(data)
+                status, made = bench.run("cut_tiles", image, "40")
+                problem = bench.wrong(status, made)
+                counts.count("OME-Zarr mutated", problem, f"{version}, {file.name}, {each}")
+                other = status == 0 and chunks(made) != chunks(expected)
+                what = "refused" if status else "other pixels" if other else "the same pixels"
+                counts.notes[f"OME-Zarr mutated: {what}"] += 1
+            file.write_bytes(whole)
+
+
+def odd_values(content: object) -> list[bytes]:
+    """Return JSON with each of its values replaced by each of some odd ones."""
+    odd = [
+        None,
+        -1,
+        0,
+        1,
+        2**40,
+        10**30,
+        1e300,
+        0.5,
+        True,
+        "",
+        "abc",
+        "../x",
+        [],
+        [1],
+        {},
+        {"a": 1},
+    ]
+    odd += [float("nan"), float("inf"), "9" * 400, "\u0000\u001b[31m", [[[]]] * 3]
+    found: list[bytes] = []
+
+    def visit(node: object) -> None:
+        places = (
+            list(node.items())
+            if isinstance(node, dict)
+            else list(enumerate(node))
+            if isinstance(node, list)
+            else []
+        )
+        for key, value in places:
+            for other in odd:
+                node[key] = other  # type: ignore[index]
+                found.append(json.dumps(content).encode())
+            node[key] = value  # type: ignore[index]
+            visit(value)
+
+    visit(content)
+    return found
+
+
 def mutated(data: bytes, rng: random.Random) -> bytes:
     """Return a text with parts repeated, removed, exchanged, or replaced by odd ones."""
     odd = (b"", b"\0", b"\n", b'"', b",", b"-1", b"1e999", b"\xff", b"9" * 40, b"nan", b"<", b": [")
@@ -199,6 +269,7 @@ def campaigns(
     return [
         partial(images, truncations=truncations, changes=changes, seed=seed),
         partial(texts, number=number, seed=seed),
+        partial(zarrs, number=max(1, number // 2), seed=seed),
     ]
 
 
