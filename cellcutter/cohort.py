@@ -78,7 +78,11 @@ def make_cohort(
     file = Path(destination)
     _check(file, [*named.values(), *filter(None, given)], force=force)
     slides = [Slide(path.absolute(), name) for name, path in named.items()]
-    parts = list(zip(slides, given, strict=True))
+    _make(list(zip(slides, given, strict=True)), file, force=force)
+
+
+def _make(parts: Sequence[tuple[Slide, Path | None]], file: Path, *, force: bool) -> None:
+    """Write the list of slides, each with its table; under a name of its own until it is whole."""
     columns: list[str] | None = None
     if len(parts) > 1:
         for slide, table in parts:

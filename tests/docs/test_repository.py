@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -55,3 +56,16 @@ def test_forms_are_yaml_with_what_github_wants() -> None:
 def test_citation() -> None:
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors"} <= cited.keys()
+
+
+def test_rooms_are_small() -> None:
+    """A module has 300 lines at the most, a function 60; the story fits a screen or two."""
+    large = []
+    for module in sorted((ROOT / "cellcutter").rglob("*.py")):
+        text = module.read_text(encoding="utf-8")
+        if len(text.splitlines()) > (150 if module.name == "cut.py" else 300):
+            large.append(module.name)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60:
+                large.append(f"{module.name}: {node.name}")
+    assert not large

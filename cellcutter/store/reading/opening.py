@@ -68,19 +68,29 @@ def open(  # noqa: A001 - called as cellcutter.open
     >>> cells.read([7, 3, 7], channels=["CD8", "DNA"]).shape  # doctest: +SKIP
     (3, 2, 40, 40)
     """
+    return _checked(_opened(paths, join, threads, cache_size, storage_options))
+
+
+def _opened(
+    paths: Paths,
+    join: Join,
+    threads: int | None,
+    cache_size: float,
+    options: Mapping[str, Any] | None,
+) -> Cells:
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     several = [*paths.values()] if isinstance(paths, Mapping) else [*paths]
-    places = [place_of(path, storage_options) for path in several]
+    places = [place_of(path, options) for path in several]
     if not places:
         raise SettingsError("paths: none found, at least one store expected")
     lists = [place for place in places if isinstance(place, Path) and is_listing(place)]
     if lists and len(places) > 1:
         raise SettingsError(f"{lists[0]}: a list of cells among several paths found, one expected")
     if lists:
-        return _checked(_listed(lists[0], join, threads, cache_size))
+        return _listed(lists[0], join, threads, cache_size)
     names = [*map(str, paths)] if isinstance(paths, Mapping) else names_of(places)
-    return _checked(Cells(places, names, join, threads, cache_size))
+    return Cells(places, names, join, threads, cache_size)
 
 
 def _listed(path: Path, join: Join, threads: int | None, cache_size: float) -> Cells:
