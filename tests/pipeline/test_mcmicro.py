@@ -493,7 +493,7 @@ def two_masks(project: Path) -> None:
             None,
             "cellcutter-opts.yml: '--window-sise=64 --z' found: unrecognized arguments",
         ),
-        ((*LAST, "--cellcutter-opts"), None, "True found, flags or a mapping of parameters"),
+        ((*LAST, "--cellcutter-opts"), None, "True found, flags or a mapping of options"),
         (LAST, no_masks, "p/segmentation: no <method>-<image>/*.tif found, a mask expected"),
         (LAST, two_masks, "s--unmicst_cell.csv: 2 ways to pair found, one expected"),
     ],
