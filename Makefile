@@ -51,9 +51,9 @@ test-docs: $(READY)  ## Run the snippets of the documentation
 dist: $(READY)  ## Build the package, in dist/
 	$(BIN)/python -m build
 
-test-newest:  ## Run on the newest Python that is here what depends on Python most: input, commands, stores
+test-newest:  ## Run on the newest Python that is here what depends on Python most
 	$(MAKE) VENV=.venv-newest PYTHON=$$(tools/newest-python) .venv-newest/ready
-	.venv-newest/bin/python -m pytest tests/cells tests/commands tests/read tests/store
+	.venv-newest/bin/python -m pytest tests/cells tests/commands tests/store/reading
 
 bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
 	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
