@@ -77,22 +77,27 @@ def make_cohort(
     given = [None] * len(named) if tables is None else [Path(table) for table in tables]
     file = Path(destination)
     _check(file, [*named.values(), *filter(None, given)], force=force)
-    slides = [Slide(path.absolute(), name) for name, path in named.items()]
-    _make(list(zip(slides, given, strict=True)), file, force=force)
+    _make(named, given, file, force=force)
 
 
-def _make(parts: Sequence[tuple[Slide, Path | None]], file: Path, *, force: bool) -> None:
+def _make(
+    named: Mapping[str, Path], tables: Sequence[Path | None], file: Path, *, force: bool
+) -> None:
     """Write the list of slides, each with its table; under a name of its own until it is whole."""
+
+    def frames() -> Iterator[pd.DataFrame]:
+        for (name, path), table in zip(named.items(), tables, strict=True):
+            yield _frame(Slide(path.absolute(), name), table, file)  # which keeps what it reads
+
     columns: list[str] | None = None
-    if len(parts) > 1:
-        for slide, table in parts:
-            found = [str(name) for name in _frame(slide, table, file)]
+    if len(named) > 1:
+        for frame in frames():
+            found = [str(name) for name in frame]
             columns = found if columns is None else [name for name in columns if name in found]
     new = file.with_name(f".{file.name}.cellcutter-{secrets.token_hex(4)}")
     try:
         with new.open("x", encoding="utf-8", newline="") as text:
-            for number, (slide, table) in enumerate(parts):
-                frame = _frame(slide, table, file)
+            for number, frame in enumerate(frames()):
                 _write(text, frame if columns is None else frame[columns], header=not number)
         sync_file(new)
         _publish(new, file, force=force)
