@@ -16,7 +16,7 @@ import zarr
 
 import cellcutter
 from cellcutter import documented, inputs
-from cellcutter.commands import cli
+from cellcutter.commands import cli, cut_cells, cut_tiles
 from cellcutter.commands.parser import Parser
 from cellcutter.kinds import WHOLE, Option
 from cellcutter.options import CellOptions, TileOptions, complete, options_of
@@ -120,8 +120,8 @@ def test_numbers_of_numpy_reach_the_store(tmp_path):
 @pytest.mark.parametrize(
     ("function", "kind", "parser"),
     [
-        (cellcutter.cut_cells, CellOptions, cli.cut_cells.parser),
-        (cellcutter.cut_tiles, TileOptions, cli.cut_tiles.parser),
+        (cellcutter.cut_cells, CellOptions, cut_cells.parser),
+        (cellcutter.cut_tiles, TileOptions, cut_tiles.parser),
     ],
 )
 def test_signature_docstring_and_flags_have_every_option(function, kind, parser):
