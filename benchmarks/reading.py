@@ -50,6 +50,9 @@ def main() -> None:
         readers.append(peer(given.peer, given.peer_python or sys.executable))
     truth = np.load(stores["npy"], mmap_mode="r")
     check(readers, truth)
+    epochs = measure_epochs(
+        stores, readers, truth, torch=given.torch_python, annbatch=given.annbatch_python
+    )  # first: other Pythons may lack something
     results: dict[str, Times] = {}
     for warmth in ("warm", "cold") if given.cold else ("warm",):
         for number in range(given.rounds if warmth == "warm" else min(3, given.rounds)):
@@ -57,9 +60,6 @@ def main() -> None:
             for reader in readers:
                 found = results.setdefault(f"{reader.layout} | {reader.name}", {})
                 measure(reader, warmth, number, len(truth), found)
-    epochs = measure_epochs(
-        stores, readers, truth, torch=given.torch_python, annbatch=given.annbatch_python
-    )
     folder = given.results / time.strftime("reading-%Y-%m-%d-%H%M%S")
     folder.mkdir(parents=True)
     about = {
