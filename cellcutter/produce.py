@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from cellcutter.engine.plan import Plan, make_plan
 from cellcutter.limits import MB
 from cellcutter.options import Name, Options
 from cellcutter.outputs import Outputs
+from cellcutter.progress import Tally
 from cellcutter.request import Request
 from cellcutter.store.layout import Layout
 from cellcutter.store.names import Names
@@ -125,9 +125,9 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
             Cutting(plan, array.job, sink, publication.folder)
             for plan, array, sink in zip(plans, arrays, sinks, strict=True)
         ]
-        counter = _Counter(progress, sum(cutting.work for cutting in cuttings))
+        tally = Tally(progress, "cutting", sum(cutting.work for cutting in cuttings))
         for cutting in cuttings[:-1]:
-            cutting.run(counter.add)
+            cutting.run(tally.add)
 
         def write_tables() -> None:
             outputs.write_tables()
@@ -137,7 +137,7 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
 
         # tables are written while threads decode and encode
         tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
-        cuttings[-1].run(counter.add)
+        cuttings[-1].run(tally.add)
         tables.result()
         *masks_made, made = outputs.finish()
         publication.publish(made, *masks_made)
@@ -186,21 +186,6 @@ def _copier(out: Pixels, per_chunk: int) -> Sink:
         part[...] = pixels[: len(part)].reshape(part.shape)  # masks have an axis of one channel
 
     return sink
-
-
-class _Counter:
-    """Counts work done, from any thread."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._lock = threading.Lock()
-        self._done = 0
-
-    def add(self) -> None:
-        with self._lock:
-            self._done += 1
-            self._progress("cutting", self._done, self._total)
 
 
 def _log_plan(request: Request, layout: Layout, plan: Plan, memory: int) -> None:

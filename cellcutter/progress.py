@@ -6,7 +6,10 @@ import logging
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # numpy comes with it, which --help does without
+    from cellcutter.types import Progress
 
 INTERVAL = 5.0  # seconds between two lines in a log
 log = logging.getLogger("cellcutter")
@@ -66,3 +69,27 @@ class ProgressReport:
         if self._bar is not None:
             self._bar.clear()
         return True
+
+
+class Tally:
+    """Tells how many parts are done, from any thread.
+
+    Parameters
+    ----------
+    progress : callable
+    what : str
+    total : int
+    """
+
+    def __init__(self, progress: Progress, what: str, total: int) -> None:
+        self._progress = progress
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def add(self, number: int = 1) -> None:
+        """Count parts that are done."""
+        with self._lock:
+            self._done += number
+            self._progress(self._what, self._done, self._total)

@@ -17,8 +17,7 @@ from cellcutter.options import Options
 from cellcutter.read.image import Image
 from cellcutter.store import describe
 from cellcutter.store.blosc import encoder_nbytes, masks_nbytes
-from cellcutter.store.codec import BLOCK_NBYTES, CELL_CODECS, CODECS
-from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, check_layout
+from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, layouts_of
 from cellcutter.store.shards import shard_encoder_nbytes, shard_masks_nbytes
 from cellcutter.types import Bools, Column, Ints, Name, Pixels
 
@@ -121,14 +120,16 @@ class Request:
         shape = (len(self.channels), n, size, size)
         cell_nbytes = len(self.channels) * size * size * self.image.dtype.itemsize
         per_chunk = cells_per_chunk(cell_nbytes, n, self.limits.per_chunk, self.limits.chunk_nbytes)
-        codec = (CELL_CODECS if self.cells_first else CODECS)[self.options["compression"]]
-        block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
-        kind = CellsLayout if self.cells_first else Layout
-        layout = check_layout(kind(shape, per_chunk, self.image.dtype, block_nbytes))
+        layout, mask_layout = layouts_of(
+            shape,
+            per_chunk,
+            self.image.dtype,
+            self.options["compression"],
+            cells_first=self.cells_first,
+        )
         axes = (self.kind, "y", "x")
         if self.mask is None:
             return [Array(("channel", *axes), layout, self._job(layout, self._channels()))]
-        mask_layout = kind(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
         masks = self._job(
             mask_layout,
             (Channel(0, 0),),

@@ -14,10 +14,11 @@ from cellcutter.documented import takes
 from cellcutter.errors import StoreError
 from cellcutter.formats import targets
 from cellcutter.formats.targets import Layouts, Target
-from cellcutter.formats.work import WRITTEN, Tally, Written, fit, read_nbytes, spread
+from cellcutter.formats.work import WRITTEN, Written, fit, read_nbytes, spread
 from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
 from cellcutter.options import Name, complete
+from cellcutter.progress import Tally
 from cellcutter.store.anndata import added_by_others
 from cellcutter.store.layout import numeric
 from cellcutter.store.names import Names, mask_name

@@ -12,10 +12,11 @@ from cellcutter.errors import SettingsError
 from cellcutter.formats import h5sc, npy, ome_tiff, webdataset
 from cellcutter.formats.convert import files_of, open_slide
 from cellcutter.formats.source import Source
-from cellcutter.formats.work import WRITTEN, Tally, Written, read_nbytes
+from cellcutter.formats.work import WRITTEN, Written, read_nbytes
 from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
 from cellcutter.options import Name, complete
+from cellcutter.progress import Tally
 from cellcutter.store.names import Form, Names
 from cellcutter.store.publish import claimed
 from cellcutter.store.reading.cells import Cells

@@ -44,9 +44,9 @@ def write_npy(source: Source, place: Path, scratch: Path) -> None:
             n, _, *size = source.shape
             write_header(masks, (n, *size), np.dtype(bool))
         for batch in source.batches():
-            images.write(_bytes(batch.images))
+            images.write(content(batch.images))
             if masks is not None and batch.masks is not None:
-                masks.write(_bytes(batch.masks))
+                masks.write(content(batch.masks))
     for name, pieces in (
         (CELLS, source.cells_csv(scratch)),
         (CHANNELS, source.channels_csv()),
@@ -62,5 +62,6 @@ def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[np.gene
     np.lib.format.write_array_header_1_0(file, told)
 
 
-def _bytes(values: Pixels) -> memoryview:
+def content(values: Pixels) -> memoryview:
+    """Return values as they stand behind the header."""
     return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).reshape(-1).view("u1").data

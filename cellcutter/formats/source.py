@@ -11,8 +11,9 @@ import numpy as np
 
 from cellcutter.formats import tables
 from cellcutter.formats.about import kind_of
-from cellcutter.formats.work import Tally, fit, read_nbytes
+from cellcutter.formats.work import fit, read_nbytes
 from cellcutter.limits import MB, Limits
+from cellcutter.progress import Tally
 from cellcutter.store import describe
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.slide import Slide

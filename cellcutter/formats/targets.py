@@ -19,8 +19,7 @@ from cellcutter.formats.about import about, kind_of
 from cellcutter.store import describe
 from cellcutter.store.anndata import CellsStore
 from cellcutter.store.blosc import encoder_nbytes
-from cellcutter.store.codec import BLOCK_NBYTES, CELL_CODECS, CODECS
-from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, check_layout
+from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, layouts_of
 from cellcutter.store.reading.slide import Slide
 from cellcutter.store.shards import shard_encoder_nbytes
 from cellcutter.store.writer import StoreWriter
@@ -55,14 +54,14 @@ class Layouts:
         array = slide.images.array
         channels, *size = array.shape
         number = cells_per_chunk(array.cell_nbytes, array.cells, per_chunk, chunk_nbytes)
-        codec = (CELL_CODECS if layout == "cells" else CODECS)[compression]
-        block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
-        kind = CellsLayout if layout == "cells" else Layout
-        shape = (channels, array.cells, *size)
-        images = check_layout(kind(shape, number, array.dtype.newbyteorder("="), block_nbytes))
-        if slide.masks is None:
-            return cls(images, None)
-        return cls(images, kind(shape[1:], number, np.dtype(bool), block_nbytes))
+        images, masks = layouts_of(
+            (channels, array.cells, *size),
+            number,
+            array.dtype.newbyteorder("="),
+            compression,
+            cells_first=layout == "cells",
+        )
+        return cls(images, None if slide.masks is None else masks)
 
     @property
     def thread_nbytes(self) -> int:

@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from cellcutter.formats import tables
-from cellcutter.formats.npy import CHANNELS, write_header
+from cellcutter.formats.npy import CHANNELS, content, write_header
 from cellcutter.formats.source import Source
-from cellcutter.types import Pixels
 
 _SHARD = re.compile(r"shard-[0-9]{6,}\.tar")
 
@@ -57,9 +56,9 @@ def write_webdataset(source: Source, place: Path, scratch: Path, shard_nbytes: i
             for i, row in enumerate(zip(*values, strict=True)):
                 key = next(keys)
                 shards.begin()
-                shards.add(f"{key}.image.npy", header + _bytes(batch.images[i]))
+                shards.add(f"{key}.image.npy", header + content(batch.images[i]))
                 if batch.masks is not None:
-                    shards.add(f"{key}.mask.npy", mask_header + _bytes(batch.masks[i]))
+                    shards.add(f"{key}.mask.npy", mask_header + content(batch.masks[i]))
                 shards.add(f"{key}.json", _json(dict(zip(columns, row, strict=True))))
     with (place / CHANNELS).open("x", encoding="utf-8", newline="") as file:
         file.writelines(source.channels_csv())
@@ -86,11 +85,11 @@ class _Shards:
             self._tar.close()
             self._tar = self._next()
 
-    def add(self, name: str, content: bytes) -> None:
+    def add(self, name: str, member: bytes) -> None:
         """Add a file."""
         info = tarfile.TarInfo(name)
-        info.size = len(content)
-        self._tar.addfile(info, io.BytesIO(content))
+        info.size = len(member)
+        self._tar.addfile(info, io.BytesIO(member))
 
     def _next(self) -> tarfile.TarFile:
         path = self._folder / f"shard-{self._number:06d}.tar"
@@ -102,10 +101,6 @@ def _header(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> bytes:
     file = io.BytesIO()
     write_header(file, shape, dtype)
     return file.getvalue()
-
-
-def _bytes(values: Pixels) -> bytes:
-    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _json(row: dict[str, object]) -> bytes:

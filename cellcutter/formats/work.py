@@ -11,7 +11,6 @@ from pathlib import Path
 from cellcutter.errors import SettingsError
 from cellcutter.limits import MB, Limits
 from cellcutter.store.reading.slide import Slide
-from cellcutter.types import Progress
 
 WRITTEN = """Written
     What was written: names, shape, size, and how long it took."""
@@ -40,30 +39,6 @@ class Written:
     shape: tuple[int, ...]
     nbytes: int
     seconds: float
-
-
-class Tally:
-    """Tells how many parts are done, from any thread.
-
-    Parameters
-    ----------
-    progress : callable
-    what : str
-    total : int
-    """
-
-    def __init__(self, progress: Progress, what: str, total: int) -> None:
-        self._progress = progress
-        self._what = what
-        self._total = total
-        self._done = 0
-        self._lock = threading.Lock()
-
-    def add(self, number: int = 1) -> None:
-        """Count parts that are done."""
-        with self._lock:
-            self._done += number
-            self._progress(self._what, self._done, self._total)
 
 
 def spread(work: Callable[[int], None], number: int, threads: int) -> None:

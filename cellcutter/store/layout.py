@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from cellcutter.errors import SettingsError
 from cellcutter.store.blosc import LARGEST, Division, divide
-from cellcutter.store.codec import BLOCK_NBYTES
+from cellcutter.store.codec import BLOCK_NBYTES, CELL_CODECS, CODECS
 
 IMAGES, MASKS = "obsm/single_cell_images", "obsm/single_cell_masks"  # in the layout `cells`
 
@@ -118,6 +118,39 @@ def cells_per_chunk(cell_nbytes: int, cells: int, per_chunk: int | None, chunk_n
         Bytes that a chunk should have where `per_chunk` is not given.
     """
     return max(1, min(per_chunk or chunk_nbytes // cell_nbytes, cells))
+
+
+def layouts_of(
+    shape: tuple[int, ...],
+    per_chunk: int,
+    dtype: np.dtype[np.generic],
+    compression: str,
+    *,
+    cells_first: bool,
+) -> tuple[Layout, Layout]:
+    """Return the layouts of thumbnails and of their masks, which have chunks of as many cells.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the thumbnails: (channels, cells, size, size).
+    per_chunk : int
+    dtype : numpy.dtype
+    compression : str
+        A key of `CODECS`, or of `CELL_CODECS`.
+    cells_first : bool
+        Whether it is the layout `cells`.
+
+    Raises
+    ------
+    SettingsError
+        A chunk would be larger than the codec takes.
+    """
+    codec = (CELL_CODECS if cells_first else CODECS)[compression]
+    block_nbytes = codec.block_nbytes if codec else BLOCK_NBYTES
+    kind = CellsLayout if cells_first else Layout
+    images = check_layout(kind(shape, per_chunk, dtype, block_nbytes))
+    return images, kind(shape[1:], per_chunk, np.dtype(bool), block_nbytes)
 
 
 def check_layout(layout: Layout) -> Layout:

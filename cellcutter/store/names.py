@@ -11,7 +11,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellcutter.errors import DestinationError
@@ -56,24 +56,19 @@ class Names:
     force : bool
         Replace what is there.
     form : Form, optional
-        What the destination will be; a store where not given.
+        What the destination will be: a store where not given.
     """
 
     destination: Path
     has_masks: bool = False
     metadata: Path | None = None
     force: bool = False
-    form: Form | None = None
+    form: Form = field(default_factory=lambda: STORE)
 
     @property
     def masks(self) -> Path:
         """The name of the masks' store, whether there are any or not."""
         return self.destination.with_name(mask_name(self.destination.name))
-
-    @property
-    def may_have_masks(self) -> bool:
-        """Whether what lies under the masks' name belongs to the destination."""
-        return self.form is None or self.form.has_masks
 
     @property
     def file(self) -> Path | None:
@@ -97,7 +92,7 @@ class Names:
                 f"{self.destination}: a mount point found, a name in a folder expected"
             )
         inputs.check(self.destination)
-        if self.has_masks or (self.may_have_masks and is_ours(self.masks)):
+        if self.has_masks or (self.form.has_masks and is_ours(self.masks)):
             inputs.check(self.masks)
         if self.metadata is None:
             return
@@ -118,10 +113,10 @@ class Names:
         ------
         DestinationError
         """
-        _check_place(self.destination, self.form or STORE, force=self.force)
+        _check_place(self.destination, self.form, force=self.force)
         if self.has_masks:
             _check_place(self.masks, STORE, force=self.force)
-        elif self.may_have_masks and os.path.lexists(self.masks):
+        elif self.form.has_masks and os.path.lexists(self.masks):
             self._check_companion()
         if self.file and os.path.lexists(self.file) and not self.force:
             raise _exists(self.file)
@@ -159,7 +154,7 @@ def is_store(path: Path) -> bool:
         return False
 
 
-STORE = Form("a Zarr store", "Zarr stores", is_store, has_masks=True)
+STORE: Form = Form("a Zarr store", "Zarr stores", is_store, has_masks=True)
 
 
 def is_ours(path: Path) -> bool:

@@ -121,9 +121,8 @@ class Publication:
             wanted.append((names.file, self.metadata))
         if masks:
             wanted.append((names.masks, masks))
-        elif names.may_have_masks and os.path.lexists(
-            names.masks
-        ):  # those of another store, as checks make sure
+        elif names.form.has_masks and os.path.lexists(names.masks):
+            # those of another store, as checks make sure
             wanted.append((names.masks, None))
         wanted.append((names.destination, made))
         return [Item.of(*pair, self._staging, n) for n, pair in enumerate(wanted)]

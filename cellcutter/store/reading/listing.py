@@ -17,14 +17,12 @@ import numpy as np
 import pandas as pd
 
 from cellcutter.errors import StoreError
-from cellcutter.store.reading.table import IDS
+from cellcutter.store.reading.table import EXACT, IDS
 from cellcutter.types import Ints
 
 SLIDE, STORE, ROW = "slide", "store", "store_row"
 CELL = IDS[0]
 _ENDINGS = (".csv", ".csv.gz")
-# pandas 3 reads numbers exactly by itself
-_EXACT: Any = {"float_precision": "round_trip"} if int(pd.__version__[0]) == 2 else {}
 _EXPECTED = "a list of cells, as cells.csv of the pipeline, expected"
 
 
@@ -102,7 +100,7 @@ class Listing:
         frame = self._read(
             usecols=lambda name: name not in (SLIDE, STORE),
             low_memory=False,
-            **_EXACT,
+            **EXACT,
         )
         try:
             rows, listed = (frame[name].to_numpy(np.int64) for name in (ROW, CELL))

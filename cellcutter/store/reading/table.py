@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # zarr takes a quarter of a second, and opening a store does 
 
 IDS = ("CellID", "TileID")
 # pandas 3 reads every float exactly, and does not want to be told
-_EXACT: Any = {} if int(pd.__version__.split(".")[0]) > 2 else {"float_precision": "round_trip"}
+EXACT: Any = {} if int(pd.__version__.split(".")[0]) > 2 else {"float_precision": "round_trip"}
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, OSError)
 
 
@@ -68,7 +68,7 @@ def csv_columns(files: Files, key: str) -> Iterator[tuple[str, Column]]:
             _content(files, key),
             dtype_backend="numpy_nullable",
             low_memory=False,
-            **_EXACT,
+            **EXACT,
         )
     except (ValueError, UnicodeError) as error:
         message = str(error).splitlines()[0]
