@@ -113,7 +113,8 @@ class ShardWriter:
         OSError
         """
         content = self.file(index).read_bytes()
-        self.check_size(index, len(content))
+        if len(content) != (expected := self.sizes[index]):
+            raise changed(self.file(index), f"{len(content)} bytes", f"{expected} bytes")
         n = self.layout.per_chunk
         stop = len(content) - _CHECKSUM.size
         index_of = np.frombuffer(content[stop - 16 * n : stop], "<u8").reshape(n, 2).tolist()
@@ -126,17 +127,6 @@ class ShardWriter:
             else:
                 frame = content[offset : offset + size]
                 imagecodecs.blosc_decode(frame, numthreads=1, out=cell.data)
-
-    def check_size(self, index: int, found: int | None) -> None:
-        """Make sure that a shard has the size that it was written with.
-
-        Raises
-        ------
-        DestinationError
-        """
-        expected = self.sizes.get(index)
-        if found is None or found != expected:
-            raise changed(self.file(index), f"{found} bytes", f"{expected} bytes")
 
     def _encode(self, cell: Unsigned, choice: Choice | None) -> bytes | bytearray | memoryview:
         return cell.view(np.uint8).data if choice is None else self._encoder.encode(cell, choice)

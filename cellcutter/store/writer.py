@@ -1,4 +1,4 @@
-"""One Zarr array on disk: metadata, chunks, attributes. The only writer that knows zarr.
+"""One Zarr array on disk: metadata, chunks, attributes.
 
 Invariant: a chunk is one file, written from its beginning to its end, which counts when it is
 whole. The layout is Zarr format 2 (https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html): chunk
@@ -12,27 +12,22 @@ import json
 import os
 import threading
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numcodecs
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.core.buffer import Buffer
-from zarr.storage import MemoryStore, ZipStore
 
-from cellcutter import stops, system
-from cellcutter.errors import DestinationError, changed
+from cellcutter import system
+from cellcutter.errors import changed
 from cellcutter.store.archive import move
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
 from cellcutter.store.layout import Layout
 from cellcutter.store.thumbnails import Thumbnails
-
-_ATTRIBUTES = ".zattrs"
+from cellcutter.store.zarr2 import ATTRIBUTES, METADATA, array_metadata
 
 
 class StoreWriter:
@@ -72,9 +67,9 @@ class StoreWriter:
         self._files: list[str] = []
         self._memory = threading.local()
         folder.mkdir()
-        for name, content in self._metadata():
-            with (folder / name).open("xb") as file:
-                file.write(content)
+        self._metadata = array_metadata(layout, self._codec)
+        with (folder / METADATA).open("xb") as file:
+            file.write(self._metadata)
         self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
         self._rereadable = rereadable
         self._moving = threading.Lock()
@@ -171,12 +166,13 @@ class StoreWriter:
         DestinationError
             A chunk is missing or has another size than it was written with.
         """
-        self.write_file(_ATTRIBUTES, [json.dumps(attributes, indent=2)])
+        self.write_file(ATTRIBUTES, [json.dumps(attributes, indent=2)])
         if self._archive is None:
             for index in range(self.layout.number):
                 file = self._file(index)
                 self._check_size(file, index, _size_of(file))
-            self._check_array(self._folder, self._folder)
+            file = self._folder / METADATA
+            self._check_metadata(file, file.read_bytes())
             return self._folder
         self._move_chunks()
         for name in self._files:
@@ -189,28 +185,8 @@ class StoreWriter:
                 name = self.layout.key(index)
                 member = members.get(name)
                 self._check_size(made / name, index, member.file_size if member else None)
-        with stops.held(), ZipStore(made, mode="r") as store:
-            self._check_array(made, store)
+            self._check_metadata(made / METADATA, archive.read(METADATA))
         return made
-
-    def _metadata(self) -> Iterator[tuple[str, bytes]]:
-        """Yield zarr's own files, made in memory, but for the attributes, which come last.
-
-        Zarr writes in threads of its own, which would go on where a signal or an error has ended
-        the run already.
-        """
-        files: dict[str, Buffer] = {}
-        zarr.create_array(
-            MemoryStore(files),
-            shape=self.layout.shape,
-            chunks=self.layout.chunks,
-            dtype=self.layout.dtype,
-            fill_value=None,  # all chunks are there; xarray would take a value for "missing"
-            compressors=None if self._codec is None else numcodecs.Blosc(**self._codec.config()),
-            zarr_format=2,
-        )
-        for name in sorted(files.keys() - {_ATTRIBUTES}):
-            yield name, files[name].to_bytes()
 
     def _file(self, index: int) -> Path:
         return self._folder / self.layout.key(index)
@@ -246,14 +222,9 @@ class StoreWriter:
         if found is None or found != expected:
             raise changed(path, f"{found} bytes", f"{expected} bytes")
 
-    def _check_array(self, made: Path, store: Path | ZipStore) -> None:
-        with stops.held():  # zarr reads in a thread of its own, and closes what that opens
-            array = zarr.open_array(store, mode="r")
-        if array.shape != self.layout.shape or array.dtype != self.layout.dtype:
-            raise DestinationError(
-                f"{made}: {array.shape} {array.dtype} found, "
-                f"{self.layout.shape} {self.layout.dtype} expected"
-            )
+    def _check_metadata(self, file: Path, found: bytes) -> None:
+        if found != self._metadata:
+            raise changed(file, "other metadata", "those of this run")
 
 
 class Copier:

@@ -36,7 +36,7 @@ class Tree:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.files: list[Path] = []
+        self.files: dict[Path, int] = {}  # and their bytes
         self._folder = folder
         self._nodes: dict[str, Json] = {}
 
@@ -52,8 +52,7 @@ class Tree:
         if values.size:
             chunk = self._folder / path / "/".join(["c", *("0" for _ in values.shape)])
             chunk.parent.mkdir(parents=True, exist_ok=True)
-            chunk.write_bytes(zstandard.ZstdCompressor(level=_LEVEL).compress(content))
-            self.files.append(chunk)
+            self._put(chunk, zstandard.ZstdCompressor(level=_LEVEL).compress(content))
 
     def node(self, path: str, metadata: Json) -> None:
         """Make a node whose data is written elsewhere."""
@@ -77,9 +76,11 @@ class Tree:
     def _write(self, path: str, metadata: Json) -> None:
         folder = self._folder / path
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / METADATA
-        file.write_text(json.dumps(metadata, indent=2), encoding="utf-8")
-        self.files.append(file)
+        self._put(folder / METADATA, json.dumps(metadata, indent=2).encode())
+
+    def _put(self, file: Path, content: bytes) -> None:
+        file.write_bytes(content)
+        self.files[file] = len(content)
 
 
 def group_metadata(attributes: Mapping[str, Any]) -> Json:

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,18 @@ from tests.store.reading import stores
 ROOT = Path(__file__).parents[2]
 CUT = {"window_size": 11, "cells_per_chunk": 7}
 MB = 1024 * 1024
+# A run that gets a signal before one of its calls, and tells how many there were
+SIGNALLED = """
+import sys
+from cellcutter.commands import cli
+from tests.faults.injection import Injection
+_, folder, number, *words = sys.argv
+injection = Injection(folder, None if number == "None" else int(number), "SIGTERM")
+injection.install()
+status = cli.main(words)
+print(len(injection.calls))
+sys.exit(status)
+"""
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -292,18 +303,20 @@ def test_what_others_have_added_is_left_out_and_said(tmp_path, capfd, z):
 
 @pytest.mark.parametrize("words", [["convert"], ["export", "--to", "webdataset"]])
 def test_a_signal_leaves_nothing(tmp_path, words):
-    noise = stores.pixels(64, 4, 64)
-    source = stores.old_store(tmp_path / "a.zarr", np.tile(noise, (100, 1, 1, 1)), per_chunk=64)
-    program = "import sys; from cellcutter.commands.cli import main; sys.exit(main())"
-    call = [sys.executable, "-c", program, *words, str(source), str(tmp_path / "out")]
-    with subprocess.Popen([*call, "-p", "2"], stderr=subprocess.PIPE, text=True) as process:
-        while not list(tmp_path.glob(".out.cellcutter-*/*/*")) and process.poll() is None:
-            time.sleep(0.01)
-        process.terminate()
-        _, error = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, error
-    assert "stopped; nothing was written" in error
-    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+    """It comes half-way, by the count of what a run does with files."""
+    source = stores.old_store(tmp_path / "a.zarr", stores.pixels(300, 4, 16), per_chunk=10)
+    words = [*words, str(source), "-p", "2"]
+
+    def run(name: str, number: int | None) -> subprocess.CompletedProcess[str]:
+        call = [sys.executable, "-c", SIGNALLED, f".{name}.cellcutter-", str(number)]
+        return subprocess.run([*call, *words, tmp_path / name], capture_output=True, text=True)
+
+    whole = run("whole", None)
+    assert whole.returncode == 0, whole.stderr
+    stopped = run("out", int(whole.stdout) // 2)
+    assert stopped.returncode == 128 + signal.SIGTERM, stopped.stderr
+    assert "stopped; nothing was written" in stopped.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr", "whole"]
 
 
 def test_said_on_the_way(tmp_path, capfd):

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zarr
 
 from cellcutter import system
 from cellcutter.commands import cli
@@ -94,20 +93,6 @@ def test_stopped(slide, tmp_path, number, status, flags):
     process.send_signal(number)
     assert finish(process).splitlines()[-1] == "cut_cells: error: stopped; nothing was written"
     assert process.returncode == status
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("flags", [(), ("-z",)])
-def test_stopped_while_zarr_writes_in_a_thread_of_its_own(slide, tmp_path, monkeypatch, flags):
-    """It writes in memory; nothing goes on that makes files after the end."""
-    write = zarr.storage.MemoryStore.set
-
-    async def stop_and_write(*words):
-        os.kill(os.getpid(), signal.SIGINT)
-        await write(*words)
-
-    monkeypatch.setattr(zarr.storage.MemoryStore, "set", stop_and_write)
-    assert cli.main_cut_cells(words(slide, tmp_path / "out.zarr", *flags)) == 130
     assert not list(tmp_path.iterdir())
 
 
