@@ -34,15 +34,25 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """The signals' handler of a command: raises :class:`Stopped`, once, until all is done."""
+    """The signals' handler of a command: raises :class:`Stopped`, once, until all is done.
+
+    Attributes
+    ----------
+    done : bool
+        Nothing is raised any more.
+    number : int or None
+        The signal that was raised.
+    """
 
     def __init__(self) -> None:
         self.done = False
+        self.number: int | None = None
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""
         if not self.done:
             self.done = True  # once is enough: what was begun is cleaned away now
+            self.number = number
             raise Stopped(number)
 
 
@@ -64,6 +74,17 @@ class Held:
         for action in self._before.values():
             if isinstance(action, Stop):
                 action.done = True
+
+    def check(self) -> None:
+        """Stop now where a stop was lost: Python drops what is raised in a finalizer.
+
+        Raises
+        ------
+        Stopped
+        """
+        for action in self._before.values():
+            if isinstance(action, Stop) and action.number is not None:
+                raise Stopped(action.number)
 
     def _begin(self) -> None:
         for number in SIGNALS:

@@ -90,6 +90,7 @@ class Publication:
         if self.names.metadata and not self.names.file:
             write_stream(self.names.metadata, self.metadata)
         with stops.held() as signals:
+            signals.check()
             # looked at before it is checked: what comes later has another inode
             journal = Journal(self._staging, self._items(made, masks))
             self._check()

@@ -533,6 +533,23 @@ def test_hang_up_stops(slow, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stop_that_python_drops_stops_before_the_name_is_given(
+    slide, tmp_path, monkeypatch, capfd
+):
+    class Last:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    def sync(folder):
+        Last()
+
+    monkeypatch.setattr(system, "sync_tree", sync)
+    assert cut(slide, tmp_path / "out.zarr") == 128 + signal.SIGTERM
+    assert capfd.readouterr().err.endswith("stopped; nothing was written\n")
+    assert {p.name for p in tmp_path.iterdir()} == {"in"}
+
+
 def test_no_other_lock_is_taken_over(tmp_path):
     """A lock is held once, also by the same process; its file goes with it."""
     one = system.Lock(tmp_path / "lock")
