@@ -39,8 +39,8 @@ check: $(READY)  ## Lint, check the format, the types and the layers
 	$(BIN)/lint-imports
 	tools/actionlint
 
-test: check  ## Run all checks and all tests
-	$(BIN)/python -m pytest
+test: check  ## Run all checks and all tests, two at a time
+	$(BIN)/python -m pytest -n 2
 
 test-plain: $(READY)  ## Run what needs no service, on this Python
 	$(BIN)/python -m pytest --ignore tests/pipeline --ignore tests/docs

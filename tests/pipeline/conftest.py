@@ -58,7 +58,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def nextflow(environment: dict[str, str]) -> Run:
     """Run Nextflow in a folder."""
 
-    def run(folder: Path, *words: str | Path, timeout: int = 180, **extra: str) -> Outcome:
+    def run(folder: Path, *words: str | Path, timeout: int = 280, **extra: str) -> Outcome:
         done = subprocess.run(
             [COMMAND, *map(str, words)],
             cwd=folder,
