@@ -6,6 +6,7 @@ All of it runs in a root file system that tests/services/node-root makes.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -90,7 +91,8 @@ def checkout(home: Path) -> Path:
             shutil.copytree(ROOT / name, folder / name)
         else:
             shutil.copy(ROOT / name, folder)
-    (nextflow,) = (ROOT / ".tools").glob("nextflow-[0-9.]*[0-9]")
+    found = (ROOT / ".tools").glob("nextflow-*")  # some are still being fetched by other tests
+    (nextflow,) = (path for path in found if re.fullmatch(r"nextflow-[\d.]+", path.name))
     shutil.copytree(nextflow, folder / ".tools" / nextflow.name)
     return own(folder)
 
