@@ -13,12 +13,14 @@ __all__ = [
     "Cells",
     "CutResult",
     "DestinationError",
+    "Fault",
     "ImageError",
     "InputError",
     "PublicationError",
     "SettingsError",
     "StoreError",
     "TableError",
+    "Verdict",
     "Written",
     "__version__",
     "convert",
@@ -28,9 +30,12 @@ __all__ = [
     "make_cohort",
     "open",
     "thumbnails",
+    "verify",
 ]
 
 _ROOMS = {
+    "Fault": "store.verifying.faults",
+    "Verdict": "store.verifying.faults",
     "Written": "formats.work",
     "convert": "formats.convert",
     "export": "formats.export",
@@ -38,9 +43,11 @@ _ROOMS = {
     "make_cohort": "cohort",
     "open": "store.reading.opening",
     "thumbnails": "in_memory",
+    "verify": "checking",
 }
 
 if TYPE_CHECKING:
+    from cellcutter.checking import verify
     from cellcutter.cohort import make_cohort
     from cellcutter.cut import CutResult, cut_cells, cut_tiles
     from cellcutter.errors import (
@@ -60,6 +67,7 @@ if TYPE_CHECKING:
     from cellcutter.in_memory import thumbnails
     from cellcutter.store.reading.cells import Cells
     from cellcutter.store.reading.opening import open  # noqa: A004
+    from cellcutter.store.verifying.faults import Fault, Verdict
 
 
 def __getattr__(name: str) -> Any:

@@ -10,16 +10,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Unpack
 
-import numpy as np
-
 from cellcutter import images, inputs
 from cellcutter.documented import takes
-from cellcutter.engine.windows import grid
 from cellcutter.kinds import read_pixels
-from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, TileOptions, complete
 from cellcutter.produce import CutResult, claim, produce
-from cellcutter.request import Request
 from cellcutter.types import Progress
 
 if TYPE_CHECKING:
@@ -106,29 +101,9 @@ def cut_tiles(
     """
     wanted = complete(TileOptions, options)
     size = read_pixels("WINDOW_SIZE", window_size)
-    step = wanted["step_size"]
-    limits = Limits.of(wanted, wanted["tiles_per_chunk"], wanted["chunk_size"])
     with ExitStack() as stack:
         publication = stack.enter_context(claim(destination, [image, wanted["markers"]], wanted))
         picture = images.open_image_of(stack, image, wanted)
         publication.protect(picture.files)
-        names, channels = inputs.channels_of(picture, wanted)
-        windows = grid(picture.shape[1:], size, step or size)
-        ids = np.arange(len(windows))
-        order = inputs.shuffled(len(windows), wanted["shuffle"])
-        if order is not None:
-            windows, ids = windows[order], order
-        request = Request(
-            picture,
-            channels,
-            names,
-            "tile",
-            windows,
-            ids,
-            images.sources(picture),
-            {"window_size": size, **inputs.asked(wanted, "step_size")},
-            wanted,
-            limits,
-            order=order,
-        )
+        request = inputs.request_of_tiles(picture, size, wanted)
         return produce(request, publication, progress or inputs.silent)

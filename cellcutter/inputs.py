@@ -18,11 +18,11 @@ from cellcutter.cells.markers import positions, read_markers
 from cellcutter.cells.mask import check_labels
 from cellcutter.cells.table import CellTable, read_cells
 from cellcutter.cells.units import in_pixels, window_pixels
-from cellcutter.engine.windows import Windows, around
+from cellcutter.engine.windows import Windows, around, grid
 from cellcutter.errors import CellWarning, ImageError, SettingsError, TableError, reading
 from cellcutter.images import sources
 from cellcutter.limits import Limits
-from cellcutter.options import CellOptions, Name, Options
+from cellcutter.options import CellOptions, Name, Options, TileOptions
 from cellcutter.read import Image
 from cellcutter.request import Request
 from cellcutter.types import Ints, Progress
@@ -214,6 +214,30 @@ def request_of_cells(
         order,
     )
     return request, None if window else found
+
+
+def request_of_tiles(image: Image, size: int, options: TileOptions) -> Request:
+    """Return what is asked for where tiles of some size are cut."""
+    limits = Limits.of(options, options["tiles_per_chunk"], options["chunk_size"])
+    names, channels = channels_of(image, options)
+    windows = grid(image.shape[1:], size, options["step_size"] or size)
+    ids = np.arange(len(windows))
+    order = shuffled(len(windows), options["shuffle"])
+    if order is not None:
+        windows, ids = windows[order], order
+    return Request(
+        image,
+        channels,
+        names,
+        "tile",
+        windows,
+        ids,
+        sources(image),
+        {"window_size": size, **asked(options, "step_size")},
+        options,
+        limits,
+        order=order,
+    )
 
 
 @contextmanager

@@ -105,6 +105,11 @@ class Outputs:
             return self._cells.nbytes
         return sum(store.nbytes for store in self._stores)
 
+    @property
+    def identity(self) -> str:
+        """Identity of the store of thumbnails, once it is finished."""
+        return self._stores[-1].identity if self._cells is None else self._cells.identity
+
     def sinks(self) -> list[Sink]:
         """Return what takes the chunks of each array, from any thread."""
         if self._cells is not None:

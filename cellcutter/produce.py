@@ -56,6 +56,8 @@ class CutResult:
         Bytes that were planned for pixels.
     seconds : float
         How long it took.
+    identity : str
+        ``sha256:`` and the SHA-256 of the store's manifest, which names all its files.
     """
 
     destination: Path
@@ -66,6 +68,7 @@ class CutResult:
     nbytes: int
     memory: int
     seconds: float
+    identity: str
 
 
 def claim(
@@ -145,6 +148,7 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
     nbytes = outputs.nbytes
     names = publication.names
     log.info("wrote %s: %.1f MB in %.1f s", names.destination, nbytes / MB, seconds)
+    log.info("identity %s", outputs.identity)
     return CutResult(
         names.destination,
         names.masks if names.has_masks else None,
@@ -154,6 +158,7 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         nbytes,
         memory,
         seconds,
+        outputs.identity,
     )
 
 

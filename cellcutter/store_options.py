@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypedDict
 
-from cellcutter.kinds import CHANNELS, SIZE, SWITCH, Option, choice
-from cellcutter.options import STORED, CellOptions, options_of
+from cellcutter.kinds import CHANNELS, CSV, PATH, SEED, SIZE, SWITCH, WHOLE, Option, choice
+from cellcutter.options import STORED, CellOptions, Name, options_of
 
 _OF_CUTTING = options_of(CellOptions)
 _COMPRESSION, _ZIP = _OF_CUTTING["compression"], _OF_CUTTING["z"]
@@ -38,6 +38,7 @@ _FORCE_EXPORT = Option(
     flags=("-f", "--force"),
 )
 DEFAULT_SHARD_SIZE = 256
+DEFAULT_SAMPLE = 100
 FORMS = ("h5sc", "npy", "webdataset", "ome-tiff")
 
 
@@ -86,5 +87,58 @@ class ExportOptions(TypedDict, total=False):
         ),
     ]
     force: Annotated[bool, _FORCE_EXPORT]
+    p: Annotated[int | None, _THREADS]
+    cache_size: Annotated[float | None, _CACHE_SIZE]
+
+
+_CHECKS = "what is checked"
+
+
+class VerifyOptions(TypedDict, total=False):
+    """Options of ``cellcutter verify``."""
+
+    deep: Annotated[
+        bool,
+        Option(
+            SWITCH,
+            "also decode every chunk, every cell and every column, and look at the indices of "
+            "shards and at the CellIDs",
+            _CHECKS,
+            default=False,
+        ),
+    ]
+    image: Annotated[
+        Name | None,
+        Option(
+            PATH,
+            "the image that the store was cut from: cells are cut again, with the options that "
+            "the store tells, and compared bit by bit",
+            _CHECKS,
+        ),
+    ]
+    mask: Annotated[
+        Name | None,
+        Option(PATH, "the segmentation mask of --image, if the cut had one", _CHECKS),
+    ]
+    table: Annotated[
+        Name | None,
+        Option(CSV, "the table of the cells; none where tiles were cut", _CHECKS),
+    ]
+    sample: Annotated[
+        int | None,
+        Option(
+            WHOLE,
+            f"how many cells are cut again, chosen at random (default: {DEFAULT_SAMPLE})",
+            _CHECKS,
+        ),
+    ]
+    all: Annotated[
+        bool,
+        Option(SWITCH, "cut all cells again, instead of some", _CHECKS, default=False),
+    ]
+    seed: Annotated[
+        int | bool | None,
+        Option(SEED, "which cells are chosen: the same for the same seed (default: 0)", _CHECKS),
+    ]
     p: Annotated[int | None, _THREADS]
     cache_size: Annotated[float | None, _CACHE_SIZE]

@@ -74,11 +74,12 @@ def convert(
             _copy(slide, layouts, target, limits, progress or (lambda *_: None))
             made = _finish(target, publication)
             publication.publish(*made)
-            nbytes = target.nbytes
+            nbytes, identity = target.nbytes, target.identity
     seconds = time.monotonic() - started
     log.info("wrote %s: %.1f MB in %.1f s", names.destination, nbytes / MB, seconds)
+    log.info("identity %s", identity)
     masks = names.masks if apart else None
-    return Written(names.destination, masks, layouts.images.stored_shape, nbytes, seconds)
+    return Written(names.destination, masks, layouts.images.stored_shape, nbytes, seconds, identity)
 
 
 def open_slide(store: Name) -> Slide:

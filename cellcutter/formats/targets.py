@@ -83,6 +83,10 @@ class Target(Protocol):
     def nbytes(self) -> int:
         """Bytes of all chunks or shards."""
 
+    @property
+    def identity(self) -> str:
+        """Identity of the store of thumbnails, once it is finished."""
+
     def write_images(self, index: int, cells: Pixels) -> None:
         """Write a chunk, of shape (n, channels, y, x); from any thread."""
 
@@ -141,6 +145,11 @@ class _Cells:
         """Bytes of all shards."""
         return self._store.nbytes
 
+    @property
+    def identity(self) -> str:
+        """The store's identity, once it is finished."""
+        return self._store.identity
+
     def write_images(self, index: int, cells: Pixels) -> None:
         """Write a shard."""
         self._store.write(index, cells)
@@ -197,6 +206,11 @@ class _Chunks:
     def nbytes(self) -> int:
         """Bytes of all chunks."""
         return sum(store.nbytes for store in self._stores)
+
+    @property
+    def identity(self) -> str:
+        """Identity of the store of thumbnails, once it is finished."""
+        return self._stores[0].identity
 
     def write_images(self, index: int, cells: Pixels) -> None:
         """Write a chunk."""

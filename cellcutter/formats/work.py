@@ -32,6 +32,8 @@ class Written:
         Bytes on disk.
     seconds : float
         How long it took.
+    identity : str or None
+        Of a store: ``sha256:`` and the SHA-256 of its manifest, which names all its files.
     """
 
     destination: Path
@@ -39,6 +41,7 @@ class Written:
     shape: tuple[int, ...]
     nbytes: int
     seconds: float
+    identity: str | None = None
 
 
 def spread(work: Callable[[int], None], number: int, threads: int) -> None:

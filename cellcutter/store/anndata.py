@@ -19,16 +19,13 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter.errors import changed
-from cellcutter.store.archive import move
+from cellcutter.store.container import Container
 from cellcutter.store.layout import IMAGES, MASKS, CellsLayout
 from cellcutter.store.shards import ShardWriter
 from cellcutter.store.zarr3 import METADATA, Tree, sharded_metadata
@@ -69,27 +66,27 @@ class CellsStore:
         axis: str,
         archive: Path | None = None,
     ) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self._tree = Tree(folder)
+        turns = (f"{IMAGES}/{layout.key(index)}" for index in range(layout.number))
+        self._files = Container(folder, archive, turns)
+        self._tree = Tree(self._files)
         for name in _GROUPS:
             self._tree.group(name, _DICT)
         self.images = self._sharded(IMAGES, layout, compression, (axis, "channel", "y", "x"))
         self.masks = None
         if masks is not None:
             self.masks = self._sharded(MASKS, masks, compression, (axis, "y", "x"))
-        self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
-        self._moving = Lock()
-        self._moved = 0
 
     def __enter__(self) -> CellsStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the archive; where writing has failed, what is written last will fail as well."""
-        if self._archive:
-            with suppress(OSError, ValueError):
-                self._archive.close()
+        """Close the archive."""
+        self._files.__exit__()
+
+    @property
+    def identity(self) -> str:
+        """The store's identity, once it is finished."""
+        return self._files.identity
 
     @property
     def nbytes(self) -> int:
@@ -101,10 +98,6 @@ class CellsStore:
     ) -> None:
         """Write a shard of images; see :meth:`ShardWriter.write`."""
         self.images.write(index, cells, masks)
-        # Who finds another thread at it goes on: what is left waits for the next, or `finish`.
-        if self._archive and self._moving.acquire(blocking=False):
-            self._move_shards(self._archive)
-            self._moving.release()
 
     def write_frame(
         self, name: str, index: Iterable[object], columns: Iterable[tuple[str, Column]]
@@ -154,23 +147,12 @@ class CellsStore:
             {"encoding-type": "anndata", "encoding-version": "0.1.0", **attributes},
         )
         arrays = [self.images, *filter(None, [self.masks])]
-        if self._archive is None:
-            self._check(self._folder, None)
-            return self._folder
-        self._move_shards(self._archive)
-        rest = [array.file(i) for array in arrays[1:] for i in range(array.layout.number)]
-        for file in [*rest, *self._tree.files]:
-            move(self._archive, file, self._folder)
-        self._archive.close()
-        made = Path(str(self._archive.filename))
-        with zipfile.ZipFile(made) as archive:
-            self._check(made, {info.filename: info.file_size for info in archive.infolist()})
-        return made
+        return self._files.finish(key for array in arrays for key in array.names())
 
     def _sharded(
         self, path: str, layout: CellsLayout, compression: str, axes: tuple[str, ...]
     ) -> ShardWriter:
-        writer = ShardWriter(self._folder / path, layout, compression)
+        writer = ShardWriter(self._files, path, layout, compression)
         self._tree.node(path, sharded_metadata(layout, compression, axes, _ARRAY))
         return writer
 
@@ -219,25 +201,6 @@ class CellsStore:
         else:
             self._tree.array(path, values, _ARRAY)
 
-    def _move_shards(self, archive: zipfile.ZipFile) -> None:
-        """Move the shards of images whose turn it is into the archive."""
-        while self._moved in self.images.sizes:
-            move(archive, self.images.file(self._moved), self._folder)
-            self._moved += 1
-
-    def _check(self, made: Path, members: Mapping[str, int] | None) -> None:
-        """Make sure that all files are there, as long as they were written."""
-        arrays = filter(None, [self.images, self.masks])
-        files = {a.file(i): a.sizes.get(i, -1) for a in arrays for i in range(a.layout.number)}
-        for file, expected in (files | self._tree.files).items():
-            name = file.relative_to(self._folder)
-            if members is None:
-                found = file.stat().st_size if file.exists() else None
-            else:
-                found = members.get(name.as_posix())
-            if found != expected:
-                raise changed(made / name, f"{found} bytes", f"{expected} bytes")
-
 
 def added_by_others(path: Path) -> list[str]:
     """Return what lies in a store, a folder or a zip file, that this program does not write."""
@@ -259,10 +222,11 @@ def added_by_others(path: Path) -> list[str]:
 def _free_name(name: str, used: Mapping[str, None]) -> str:
     """Return the name of a column as it can be one in a store, and is none yet.
 
-    A slash would make a group of it; names of dots, and those that begin with two low lines, are
-    kept for other uses (https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#node-names).
+    A slash would make a group of it, and a backslash too, as zarr-python reads it; names of dots,
+    and those that begin with two low lines, are kept for other uses
+    (https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#node-names).
     """
-    plain = name.replace("/", "|").replace("\0", "|")
+    plain = name.replace("/", "|").replace("\\", "|").replace("\0", "|")
     if not plain.strip(".") or plain.startswith("__") or plain in ("_index", "zarr.json"):
         plain = f"column {plain}"
     found, number = plain, 2

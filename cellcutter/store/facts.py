@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cellcutter.errors import StoreError
+from cellcutter.store import manifest
 from cellcutter.store.layout import IMAGES
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.metadata import StoredArray
@@ -47,8 +48,15 @@ def store_facts(path: Path) -> Facts | None:
         "compression": str((found.images.codec or {}).get("id", "none")),
         **_completeness([a for a in (found.images, found.masks) if a is not None], sizes),
         "bytes": sum(sizes.values()),
+        "identity": _identity(files),
         "attributes": dict(found.about) or None,
     }
+
+
+def _identity(files: Files) -> str | None:
+    """Return the store's identity; None where it has no manifest, as older stores."""
+    content = files.read(manifest.NAME)
+    return None if content is None else manifest.identity(content)
 
 
 def _root(path: Path, files: Files) -> Root | None:

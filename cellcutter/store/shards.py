@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import struct
 import threading
-from pathlib import Path
+from collections.abc import Iterator
 
 import google_crc32c
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter import system
-from cellcutter.errors import changed
 from cellcutter.store.blosc import encoder_nbytes
 from cellcutter.store.codec import CELL_CODECS
+from cellcutter.store.container import Container
 from cellcutter.store.frames import Choice, FrameEncoder
 from cellcutter.store.layout import CellsLayout
 from cellcutter.types import Unsigned, unsigned
@@ -38,29 +37,34 @@ class ShardWriter:
 
     Parameters
     ----------
-    folder : Path
-        The array's, to be made.
+    files : Container
+        Of the store.
+    path : str
+        Of the array in the store.
     layout : CellsLayout
     compression : str
         A key of `CELL_CODECS`.
     """
 
-    def __init__(self, folder: Path, layout: CellsLayout, compression: str) -> None:
+    def __init__(self, files: Container, path: str, layout: CellsLayout, compression: str) -> None:
         self.layout = layout
-        self.sizes: dict[int, int] = {}
-        self._folder = folder
+        self._files = files
+        self._path = path
         self._codec = CELL_CODECS[compression]
         self._memory = threading.local()
-        folder.mkdir(parents=True)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all shards written."""
-        return sum(self.sizes.values())
+        return sum(self._files.nbytes(key) or 0 for key in self.names())
 
-    def file(self, index: int) -> Path:
-        """Return the path of a shard."""
-        return self._folder / self.layout.key(index)
+    def names(self) -> Iterator[str]:
+        """Yield the names of all shards in the store."""
+        return map(self.key, range(self.layout.number))
+
+    def key(self, index: int) -> str:
+        """Return the name of a shard in the store."""
+        return f"{self._path}/{self.layout.key(index)}"
 
     def write(
         self, index: int, cells: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
@@ -82,10 +86,8 @@ class ShardWriter:
         pixels = _Cells(cells[:number], masks)
         sizes = np.full((self.layout.per_chunk, 2), _MISSING, "<u8")
         choice = self._choose(pixels)
-        file = self.file(index)
-        file.parent.mkdir(parents=True, exist_ok=True)
         offset = 0
-        with file.open("wb", buffering=_BUFFERED_NBYTES) as out:
+        with self._files.create(self.key(index), _BUFFERED_NBYTES) as out:
             for i in range(number):
                 frame = self._encode(pixels.read(i), choice)
                 out.write(frame)
@@ -94,9 +96,6 @@ class ShardWriter:
             content = sizes.tobytes()
             out.write(content)
             out.write(_CHECKSUM.pack(google_crc32c.value(content)))
-            out.flush()
-            system.begin_sync(out.fileno())
-        self.sizes[index] = offset + len(content) + _CHECKSUM.size
 
     def read(self, index: int, out: NDArray[np.generic]) -> None:
         """Read a shard back that was written; cells that it lacks are zero.
@@ -112,9 +111,9 @@ class ShardWriter:
             The file is not as it was written.
         OSError
         """
-        content = self.file(index).read_bytes()
-        if len(content) != (expected := self.sizes[index]):
-            raise changed(self.file(index), f"{len(content)} bytes", f"{expected} bytes")
+        key = self.key(index)
+        content = self._files.path(key).read_bytes()
+        self._files.check_size(key, len(content))
         n = self.layout.per_chunk
         stop = len(content) - _CHECKSUM.size
         index_of = np.frombuffer(content[stop - 16 * n : stop], "<u8").reshape(n, 2).tolist()

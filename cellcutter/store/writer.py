@@ -11,20 +11,17 @@ from __future__ import annotations
 import json
 import os
 import threading
-import zipfile
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcutter import system
-from cellcutter.errors import changed
-from cellcutter.store.archive import move
 from cellcutter.store.blosc import Division, Encoder, Frame, decode
 from cellcutter.store.codec import CODECS
+from cellcutter.store.container import Container
 from cellcutter.store.layout import Layout
 from cellcutter.store.thumbnails import Thumbnails
 from cellcutter.store.zarr2 import ATTRIBUTES, METADATA, array_metadata
@@ -59,36 +56,30 @@ class StoreWriter:
         rereadable: bool = False,
     ) -> None:
         self.layout = layout
-        self._folder = folder
         self._codec = CODECS[compression]
         self._division = layout.division
         self._frames: dict[int, Frame] = {}
-        self._sizes = np.full(layout.number, -1, np.int64)  # of chunks; there may be millions
-        self._files: list[str] = []
         self._memory = threading.local()
-        folder.mkdir()
-        self._metadata = array_metadata(layout, self._codec)
-        with (folder / METADATA).open("xb") as file:
-            file.write(self._metadata)
-        self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
-        self._rereadable = rereadable
-        self._moving = threading.Lock()
-        self._moved = 0
-        self._first = sorted(folder.iterdir())  # what lies in the archive before the chunks
+        turns = chain([METADATA], self._keys())
+        self._files = Container(folder, archive, turns, hold=rereadable)
+        self._files.write(METADATA, array_metadata(layout, self._codec))
 
     def __enter__(self) -> StoreWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the archive; where writing has failed, what is written last will fail as well."""
-        if self._archive:
-            with suppress(OSError, ValueError):  # the latter where a member was being written
-                self._archive.close()
+        """Close the archive."""
+        self._files.__exit__()
 
     @property
     def nbytes(self) -> int:
         """Bytes of all chunks written."""
-        return int(self._sizes[self._sizes >= 0].sum())
+        return sum(self._files.nbytes(key) or 0 for key in self._keys())
+
+    @property
+    def identity(self) -> str:
+        """The store's identity, once it is finished."""
+        return self._files.identity
 
     def write(
         self, index: int, part: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
@@ -110,20 +101,14 @@ class StoreWriter:
         """
         if index not in self._frames:
             self._frames[index] = Frame(self._division)
-        frame = self._frames[index]
-        with self._file(index).open("r+b" if frame.channels else "wb") as file:
+        frame, key = self._frames[index], self.layout.key(index)
+        with self._files.part(key, first=not frame.channels) as file:
             self._worker.append(frame, Thumbnails(part, masks), file)
-            if frame.complete and self._archive is None:
-                file.flush()
-                system.begin_sync(file.fileno())
-        if not frame.complete:
-            return
-        self._sizes[index] = self._frames.pop(index).end
-        # Who finds another thread at it goes on: what is left waits for the next, or `finish`.
-        # Where moving fails, the lock stays: nobody tries the same again.
-        if self._archive and not self._rereadable and self._moving.acquire(blocking=False):
-            self._move_chunks()
-            self._moving.release()
+            if frame.complete:
+                self._files.seal(key, file)
+        if frame.complete:
+            del self._frames[index]
+            self._files.advance()
 
     def read(self, index: int, out: NDArray[np.generic]) -> None:
         """Read a chunk back that was written; only where it is `rereadable`.
@@ -139,19 +124,18 @@ class StoreWriter:
             The file is not as it was written.
         OSError
         """
-        path = self._file(index)
-        content = path.read_bytes()
-        self._check_size(path, index, len(content))
+        key = self.layout.key(index)
+        content = self._files.path(key).read_bytes()
+        self._files.check_size(key, len(content))
         if self._codec is None:
             out.reshape(-1).view(np.uint8)[:] = np.frombuffer(content, np.uint8)
         else:
             decode(content, out)
 
     def write_file(self, name: str, pieces: Iterable[str]) -> None:
-        """Write a text file beside the chunks; it is the last member of an archive."""
-        with (self._folder / name).open("w", encoding="utf-8", newline="") as file:
-            file.writelines(pieces)
-        self._files.append(name)
+        """Write a text file beside the chunks; in an archive it comes behind them."""
+        with self._files.create(name) as file:
+            file.writelines(piece.encode() for piece in pieces)
 
     def finish(self, attributes: Mapping[str, Any]) -> Path:
         """Write the attributes, make sure that all is there, and return what was made.
@@ -167,29 +151,11 @@ class StoreWriter:
             A chunk is missing or has another size than it was written with.
         """
         self.write_file(ATTRIBUTES, [json.dumps(attributes, indent=2)])
-        if self._archive is None:
-            for index in range(self.layout.number):
-                file = self._file(index)
-                self._check_size(file, index, _size_of(file))
-            file = self._folder / METADATA
-            self._check_metadata(file, file.read_bytes())
-            return self._folder
-        self._move_chunks()
-        for name in self._files:
-            self._move(self._folder / name)
-        self._archive.close()
-        made = Path(str(self._archive.filename))
-        with zipfile.ZipFile(made) as archive:
-            members = archive.NameToInfo
-            for index in range(self.layout.number):
-                name = self.layout.key(index)
-                member = members.get(name)
-                self._check_size(made / name, index, member.file_size if member else None)
-            self._check_metadata(made / METADATA, archive.read(METADATA))
-        return made
+        return self._files.finish(self._keys())
 
-    def _file(self, index: int) -> Path:
-        return self._folder / self.layout.key(index)
+    def _keys(self) -> Iterator[str]:
+        """Yield the names of all chunks."""
+        return map(self.layout.key, range(self.layout.number))
 
     @property
     def _worker(self) -> Encoder | Copier:
@@ -202,29 +168,6 @@ class StoreWriter:
             )
         worker: Encoder | Copier = self._memory.worker
         return worker
-
-    def _move_chunks(self) -> None:
-        """Move the files whose turn it is into the archive."""
-        while self._first:
-            self._move(self._first.pop(0))
-        while self._moved < self.layout.number and self._sizes[self._moved] >= 0:
-            self._move(self._file(self._moved))
-            self._moved += 1
-
-    def _move(self, member: Path) -> None:
-        """Move a file into the archive."""
-        if self._archive is None:
-            raise ValueError("no archive to move files into")
-        move(self._archive, member, self._folder)
-
-    def _check_size(self, path: Path, index: int, found: int | None) -> None:
-        expected = self._sizes[index]
-        if found is None or found != expected:
-            raise changed(path, f"{found} bytes", f"{expected} bytes")
-
-    def _check_metadata(self, file: Path, found: bytes) -> None:
-        if found != self._metadata:
-            raise changed(file, "other metadata", "those of this run")
 
 
 class Copier:
@@ -249,10 +192,3 @@ class Copier:
             file.write(part.read(start, stop, self._masked).data)
         frame.channels += part.size // division.per_channel
         frame.end = frame.channels * division.per_channel * division.itemsize
-
-
-def _size_of(file: Path) -> int | None:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return None

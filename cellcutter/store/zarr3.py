@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from cellcutter.store.codec import CELL_CODECS
+from cellcutter.store.container import Container
 from cellcutter.store.layout import CellsLayout
 
 METADATA = "zarr.json"
@@ -32,12 +32,12 @@ class Tree:
 
     Parameters
     ----------
-    folder : Path
+    files : Container
+        Of the store.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.files: dict[Path, int] = {}  # and their bytes
-        self._folder = folder
+    def __init__(self, files: Container) -> None:
+        self._files = files
         self._nodes: dict[str, Json] = {}
 
     def group(self, path: str, attributes: Mapping[str, Any]) -> None:
@@ -50,9 +50,8 @@ class Tree:
         content = _texts(values) if text else np.ascontiguousarray(values).tobytes()
         self._add(path, _small_metadata(values, attributes))
         if values.size:
-            chunk = self._folder / path / "/".join(["c", *("0" for _ in values.shape)])
-            chunk.parent.mkdir(parents=True, exist_ok=True)
-            self._put(chunk, zstandard.ZstdCompressor(level=_LEVEL).compress(content))
+            chunk = "/".join([path, "c", *("0" for _ in values.shape)])
+            self._files.write(chunk, zstandard.ZstdCompressor(level=_LEVEL).compress(content))
 
     def node(self, path: str, metadata: Json) -> None:
         """Make a node whose data is written elsewhere."""
@@ -74,13 +73,8 @@ class Tree:
         self._write(path, metadata)
 
     def _write(self, path: str, metadata: Json) -> None:
-        folder = self._folder / path
-        folder.mkdir(parents=True, exist_ok=True)
-        self._put(folder / METADATA, json.dumps(metadata, indent=2).encode())
-
-    def _put(self, file: Path, content: bytes) -> None:
-        file.write_bytes(content)
-        self.files[file] = len(content)
+        name = f"{path}/{METADATA}" if path else METADATA
+        self._files.write(name, json.dumps(metadata, indent=2).encode())
 
 
 def group_metadata(attributes: Mapping[str, Any]) -> Json:

@@ -171,7 +171,7 @@ def test_a_shard_that_is_gone(tmp_path):
     with CellsStore(tmp_path / "store", layout, None, "default", "cell") as store:
         for index in range(2):
             store.write(index, np.ones((1, 1, 8, 8), "u2"))
-        store.images.file(1).unlink()
+        (tmp_path / "store" / store.images.key(1)).unlink()
         store.write_frame("obs", [1, 2], [])
         store.write_frame("var", [0], [])
         with pytest.raises(cellcutter.DestinationError, match="something else has changed"):

@@ -23,8 +23,9 @@ from mkdocs.structure.files import File
 import cellcutter
 from cellcutter.commands import cli
 from cellcutter.options import CellOptions, Options, TileOptions, flags_of, options_of
-from cellcutter.store_options import ConvertOptions, ExportOptions
+from cellcutter.store_options import ConvertOptions, ExportOptions, VerifyOptions
 
+_KINDS = (("convert", ConvertOptions), ("export", ExportOptions), ("verify", VerifyOptions))
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/labsyspharm/cellcutter"
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
@@ -117,7 +118,7 @@ def keys() -> str:
     for name, kind in (("cut_cells", CellOptions), ("cut_tiles", TileOptions)):
         own = {key: option for key, option in options_of(kind).items() if key not in both}
         tables.append((f"Only `{name}`", own))
-    for name, kind in (("convert", ConvertOptions), ("export", ExportOptions)):
+    for name, kind in _KINDS:
         tables.append((f"`cellcutter {name}`", options_of(kind)))
     lines = []
     for title, options in tables:

@@ -1,0 +1,1 @@
+"""Stores proved: names, sizes, hashes, and every piece decoded."""
