@@ -11,6 +11,7 @@ __all__ = [
     "CellWarning",
     "CellcutterError",
     "Cells",
+    "CutPlan",
     "CutResult",
     "DestinationError",
     "Fault",
@@ -29,11 +30,13 @@ __all__ = [
     "export",
     "make_cohort",
     "open",
+    "plan_cells",
     "thumbnails",
     "verify",
 ]
 
 _ROOMS = {
+    "CutPlan": "planned",
     "Fault": "store.verifying.faults",
     "Verdict": "store.verifying.faults",
     "Written": "formats.work",
@@ -42,6 +45,7 @@ _ROOMS = {
     "Cells": "store.reading.cells",
     "make_cohort": "cohort",
     "open": "store.reading.opening",
+    "plan_cells": "planning",
     "thumbnails": "in_memory",
     "verify": "checking",
 }
@@ -65,6 +69,8 @@ if TYPE_CHECKING:
     from cellcutter.formats.export import export
     from cellcutter.formats.work import Written
     from cellcutter.in_memory import thumbnails
+    from cellcutter.planned import CutPlan
+    from cellcutter.planning import plan_cells
     from cellcutter.store.reading.cells import Cells
     from cellcutter.store.reading.opening import open  # noqa: A004
     from cellcutter.store.verifying.faults import Fault, Verdict

@@ -57,19 +57,15 @@ def cut_cells(
     ... )  # doctest: +SKIP
     """
     wanted = complete(CellOptions, options)
-    masked = wanted["mask_cells"]
-    with_masks = masked or wanted["masks"]
     mask = images.given_mask(mask, wanted)
     with ExitStack() as stack:
         paths = [image, mask, cells, wanted["markers"]]
-        apart = with_masks and wanted["layout"] == "chunks"
-        publication = stack.enter_context(claim(destination, paths, wanted, has_masks=apart))
-        segmentation = None if mask is None else images.open_mask(stack, mask, wanted)
-        picture = images.open_image_of(stack, image, wanted, segmentation)
-        publication.protect([*picture.files, *(segmentation.files if segmentation else ())])
+        publication = stack.enter_context(claim(destination, paths, wanted))
         report = progress or inputs.silent
-        request, large = inputs.request_of_cells(picture, segmentation, cells, wanted, report)
-        with inputs.naming_largest(large):
+        request, found = inputs.open_cells(
+            stack, image, mask, cells, wanted, publication.protect, report
+        )
+        with inputs.naming_largest(request, found):
             return produce(request, publication, report)
 
 

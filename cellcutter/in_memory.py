@@ -81,10 +81,10 @@ def thumbnails(
     with ExitStack() as stack:
         segmentation = None if mask is None else images.open_mask(stack, mask, settings)
         picture = images.open_image_of(stack, image, settings, segmentation)
-        request, large = inputs.request_of_cells(
+        request, found = inputs.request_of_cells(
             picture, segmentation, every.iloc[unique], settings, inputs.silent
         )
-        with inputs.naming_largest(large):
+        with inputs.naming_largest(request, found):
             return cut_into_memory(request)[places]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from cellcutter.cells.checks import Status, placement, problems
-from cellcutter.cells.found import Survey
+from cellcutter.cells.found import Extent, Survey
 from cellcutter.cells.labels import survey
 from cellcutter.cells.markers import positions, read_markers
 from cellcutter.cells.mask import check_labels
@@ -20,7 +20,7 @@ from cellcutter.cells.table import CellTable, read_cells
 from cellcutter.cells.units import in_pixels, window_pixels
 from cellcutter.engine.windows import Windows, around, grid
 from cellcutter.errors import CellWarning, ImageError, SettingsError, TableError, reading
-from cellcutter.images import sources
+from cellcutter.images import open_image_of, open_mask, sources
 from cellcutter.limits import Limits
 from cellcutter.options import CellOptions, Name, Options, TileOptions
 from cellcutter.read import Image
@@ -30,7 +30,7 @@ from cellcutter.types import Ints, Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-_LARGE = 200  # pixels: a window of the largest cell that is larger may be a mistake
+LARGE = 200  # pixels: a window of the largest cell that is larger may be a mistake
 log = logging.getLogger("cellcutter")
 
 
@@ -164,13 +164,46 @@ def survey_cells(
         raise ImageError(
             f"{labels.path}: none of the cells of {table.name} found, their mask expected"
         )
-    if not window_size and found.size > _LARGE:
+    if not window_size and found.size > LARGE:
         log.info(
             "window of %d pixels, the size of the largest cell: %s; --window-size sets another",
             found.size,
             found.largest,
         )
     return found, window_size or found.size
+
+
+def open_cells(
+    stack: ExitStack,
+    image: Name,
+    mask: Name | None,
+    cells: Name | pd.DataFrame,
+    options: CellOptions,
+    protect: Callable[[Iterable[Path]], None],
+    progress: Progress,
+) -> tuple[Request, Survey | None]:
+    """Open what the user names, until the stack is closed, and return what is asked for.
+
+    Parameters
+    ----------
+    stack : ExitStack
+    image, mask, cells : path
+        A table may be a DataFrame, and the mask None.
+    options : CellOptions
+    protect : callable (paths)
+        Told of all files that are read, before much is.
+    progress : callable
+
+    Returns
+    -------
+    request : Request
+    found : Survey, optional
+        What the mask holds of the cells.
+    """
+    segmentation = None if mask is None else open_mask(stack, mask, options)
+    picture = open_image_of(stack, image, options, segmentation)
+    protect([*picture.files, *(segmentation.files if segmentation else ())])
+    return request_of_cells(picture, segmentation, cells, options, progress)
 
 
 def request_of_cells(
@@ -180,7 +213,7 @@ def request_of_cells(
     options: CellOptions,
     progress: Progress,
 ) -> tuple[Request, Survey | None]:
-    """Return what is asked for, and what was found of cells where that makes the window."""
+    """Return what is asked for, and what the mask holds of the cells."""
     limits = Limits.of(options, options["cells_per_chunk"], options["chunk_size"])
     names, channels = channels_of(image, options)
     window = window_of(image, options)
@@ -213,7 +246,7 @@ def request_of_cells(
         cells,
         order,
     )
-    return request, None if window else found
+    return request, found
 
 
 def request_of_tiles(image: Image, size: int, options: TileOptions) -> Request:
@@ -241,20 +274,21 @@ def request_of_tiles(image: Image, size: int, options: TileOptions) -> Request:
 
 
 @contextmanager
-def naming_largest(found: Survey | None) -> Iterator[None]:
-    """Add to an error of settings which cell makes the window large, where that may be why.
-
-    Parameters
-    ----------
-    found : Survey, optional
-        What was found of the cells, where the window is as large as the largest of them.
-    """
+def naming_largest(request: Request, found: Survey | None) -> Iterator[None]:
+    """Add to an error of settings which cell makes the window large, where that may be why."""
     try:
         yield
     except SettingsError as error:
-        if found is None or found.size <= _LARGE:
+        largest = largest_of(request, found)
+        if largest is None or request.windows.size <= LARGE:
             raise
         raise SettingsError(
-            f"{error}; the window is as large as the largest cell: {found.largest}; if the "
+            f"{error}; the window is as large as the largest cell: {largest}; if the "
             "mask is wrong there, give --window-size"
         ) from error
+
+
+def largest_of(request: Request, found: Survey | None) -> Extent | None:
+    """Return the cell that makes the window; None where its size was given."""
+    given = dict(request.options)["window_size"] is not None
+    return None if found is None or given else found.largest

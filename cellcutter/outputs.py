@@ -6,7 +6,7 @@ Masks are written first, and read back when they are laid over thumbnails.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -157,22 +157,38 @@ class Outputs:
 
     def finish(self) -> list[Path]:
         """Write what the stores say of themselves; return them, the masks' first."""
-        request = self._request
         statistics = self._statistics.result() if self._statistics else None
         if self._cells is not None:
-            axes = (request.kind, "channel", "y", "x")
-            attributes = request.attributes(axes, statistics)
-            del attributes["_ARRAY_DIMENSIONS"]  # of an array; here is a group
-            names = request.marker_names()
-            columns = describe.channel_columns(names, request.channels, statistics)
-            self._cells.write_frame("var", range(len(names)), columns)
-            return [self._cells.finish(attributes, names)]
+            return [self._cells.finish(*self._about_cells(self._cells, statistics))]
+        about = self._about_arrays(statistics)
+        return [store.finish(each) for store, each in zip(self._stores, about, strict=True)]
+
+    def describe(self, statistics: Mapping[str, object] | None) -> None:
+        """Write what the stores say of themselves, as if these were the statistics."""
+        if self._cells is not None:
+            self._cells.describe(*self._about_cells(self._cells, statistics))
+        for store, each in zip(self._stores, self._about_arrays(statistics), strict=False):
+            store.describe(each)
+
+    def _about_arrays(self, statistics: Mapping[str, object] | None) -> list[dict[str, object]]:
+        """Return the attributes of each array."""
+        last = self._arrays[-1]
         return [
-            store.finish(
-                request.attributes(array.axes, statistics if array is self._arrays[-1] else None)
-            )
-            for array, store in zip(self._arrays, self._stores, strict=True)
+            self._request.attributes(array.axes, statistics if array is last else None)
+            for array in self._arrays
         ]
+
+    def _about_cells(
+        self, cells: CellsStore, statistics: Mapping[str, object] | None
+    ) -> tuple[dict[str, object], list[str]]:
+        """Write the table of channels; return the attributes of a store of cells, and names."""
+        request = self._request
+        attributes = request.attributes((request.kind, "channel", "y", "x"), statistics)
+        del attributes["_ARRAY_DIMENSIONS"]  # of an array; here is a group
+        names = request.marker_names()
+        columns = describe.channel_columns(names, request.channels, statistics)
+        cells.write_frame("var", range(len(names)), columns)
+        return attributes, names
 
 
 class _Images:

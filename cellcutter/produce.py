@@ -23,10 +23,10 @@ from cellcutter.limits import MB
 from cellcutter.options import Name, Options
 from cellcutter.outputs import Outputs
 from cellcutter.progress import Tally
-from cellcutter.request import Request
+from cellcutter.request import Array, Request
 from cellcutter.store.layout import Layout
 from cellcutter.store.names import Names
-from cellcutter.store.publish import Publication, claimed
+from cellcutter.store.publish import Looked, Publication, claimed, looked_at
 from cellcutter.types import Pixels, Progress
 
 log = logging.getLogger("cellcutter")
@@ -71,8 +71,42 @@ class CutResult:
     identity: str
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is to be cut, and how: decided before any pixel of the image is read.
+
+    Parameters
+    ----------
+    arrays : list of Array
+        The masks', if they are wanted, and the thumbnails'.
+    plans : list of Plan
+        One for each.
+    """
+
+    arrays: list[Array]
+    plans: list[Plan]
+
+    @property
+    def memory(self) -> int:
+        """Bytes for pixels at the most."""
+        return max(plan.memory for plan in self.plans)
+
+
+def work_of(request: Request) -> Work:
+    """Decide how a request is done.
+
+    Raises
+    ------
+    SettingsError
+        No plan fits the memory, or a chunk would be larger than the codec takes.
+    """
+    arrays = request.arrays()
+    # the thumbnails' plan first: where memory is short, they need the most
+    return Work(arrays, [make_plan(array.job) for array in reversed(arrays)][::-1])
+
+
 def claim(
-    destination: Name, inputs: Iterable[object], options: Options, *, has_masks: bool = False
+    destination: Name, inputs: Iterable[object], options: Options
 ) -> AbstractContextManager[Publication]:
     """Claim the names of the results before anything is read.
 
@@ -82,22 +116,37 @@ def claim(
     inputs : iterable
         What the run reads: paths; what is none is left out.
     options : Options
-    has_masks : bool
-        Masks are stored as well.
 
     Raises
     ------
     DestinationError
         A name cannot be given.
     """
+    return claimed(names_of(destination, options), _paths(inputs))
+
+
+def look(
+    destination: Name, inputs: Iterable[object], options: Options
+) -> AbstractContextManager[Looked]:
+    """Make sure that the names could be claimed; see :func:`claim`."""
+    return looked_at(names_of(destination, options), _paths(inputs))
+
+
+def names_of(destination: Name, options: Options) -> Names:
+    """Return the names that the results of a run get."""
+    given = dict(options)  # masks are for cells alone
+    with_masks = bool(given.get("mask_cells") or given.get("masks"))
     metadata = options["save_metadata"]
-    names = Names(
+    return Names(
         Path(destination),
-        has_masks,
+        with_masks and options["layout"] == "chunks",
         None if metadata is None else Path(metadata),
         options["force"],
     )
-    return claimed(names, [Path(each) for each in inputs if isinstance(each, str | os.PathLike)])
+
+
+def _paths(inputs: Iterable[object]) -> list[Path]:
+    return [Path(each) for each in inputs if isinstance(each, str | os.PathLike)]
 
 
 def produce(request: Request, publication: Publication, progress: Progress) -> CutResult:
@@ -111,12 +160,10 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
     OSError
         Writing failed.
     """
-    arrays = request.arrays()
-    # the thumbnails' plan first: where memory is short, they need the most
-    plans = [make_plan(array.job) for array in reversed(arrays)][::-1]
-    memory = max(plan.memory for plan in plans)
+    work = work_of(request)
+    arrays, plans = work.arrays, work.plans
     layout = arrays[-1].layout
-    _log_plan(request, layout, plans[-1], memory)
+    _log_plan(request, layout, plans[-1], work.memory)
     with ExitStack() as stack:
         made_in = _STORES if publication.names.has_masks else _STORES[1:]
         folders = [publication.folder / name for name in made_in]
@@ -156,7 +203,7 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         layout.stored_chunks,
         layout.dtype,
         nbytes,
-        memory,
+        work.memory,
         seconds,
         outputs.identity,
     )

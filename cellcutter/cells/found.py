@@ -51,6 +51,10 @@ class Survey:
         The cell that `size` comes from.
     seen : bool array of shape (n,), optional
         Whether any pixel of the cell lies in its window; where windows were given.
+    blocks, of : int
+        Blocks of the labels that were read, and that there are.
+    memory : int
+        Bytes that reading them took at the most.
     """
 
     present: Bools
@@ -58,6 +62,9 @@ class Survey:
     size: int
     largest: Extent | None
     seen: Bools | None = None
+    blocks: int = 0
+    of: int = 0
+    memory: int = 0
 
     def in_windows(self, windows: Windows) -> Bools:
         """Tell for each cell whether its window holds any of its pixels.

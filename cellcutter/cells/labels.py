@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,15 +61,15 @@ def survey(
     image_shape = labels.shape[1:]
     grid = grid_for(image_shape, labels.block_shape, 1, _area(labels, threads, memory))
     tally = Tally(labels, ids, windows)
-    every = ~labels.empty_blocks(0)
-    if windows is None:
-        _scan(tally, labels, grid, every, threads, memory, advance)
-        return tally.survey()
-    near = needed_blocks(windows, image_shape, grid.block_shape)
-    _scan(tally, labels, grid, every & near, threads, memory, advance)
-    if not tally.complete:
-        _scan(tally, labels, grid, every & ~near, threads, memory, advance)
-    return tally.survey()
+    every = wanted = ~labels.empty_blocks(0)
+    if windows is not None:
+        wanted = every & needed_blocks(windows, image_shape, grid.block_shape)
+    taken = _scan(tally, labels, grid, wanted, threads, memory, advance)
+    if windows is not None and not tally.complete:
+        _scan(tally, labels, grid, every & ~wanted, threads, memory, advance)
+        wanted = every
+    read = int(np.count_nonzero(wanted))
+    return replace(tally.survey(), blocks=read, of=every.size, memory=taken)
 
 
 def _area(labels: Image, threads: int, memory: int) -> int:
@@ -84,8 +85,8 @@ def _scan(
     threads: int,
     memory: int,
     advance: Callable[[int, int], None],
-) -> None:
-    """Tally the wanted blocks."""
+) -> int:
+    """Tally the wanted blocks; return the bytes that it takes."""
     height, width = (min(r, s) for r, s in zip(grid.region_shape, labels.shape[1:], strict=True))
     rows = min(height, max(1, _area(labels, threads, memory) // width))
     needed = (
@@ -117,3 +118,4 @@ def _scan(
             advance(done, len(regions))
     finally:
         pool.shutdown(cancel_futures=True)
+    return threads * needed

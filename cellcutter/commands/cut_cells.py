@@ -27,6 +27,13 @@ def parser() -> Parser:
         CellOptions,
         _EXAMPLES,
     )
+    add_inputs(parser)
+    parser.add_argument("DESTINATION", help=DESTINATION)
+    return parser
+
+
+def add_inputs(parser: Parser) -> None:
+    """Add what a run reads."""
     parser.add_argument("IMAGE", help=IMAGE)
     parser.add_argument(
         "SEGMENTATION_MASK",
@@ -39,8 +46,6 @@ def parser() -> Parser:
         help="CSV file, perhaps compressed, with the columns CellID, Y_centroid and X_centroid "
         "(pixels); see --columns and --centroid-unit",
     )
-    parser.add_argument("DESTINATION", help=DESTINATION)
-    return parser
 
 
 def act(given: Values, progress: ProgressReport) -> None:

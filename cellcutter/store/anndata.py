@@ -128,6 +128,11 @@ class CellsStore:
             },
         )
 
+    def describe(self, attributes: Mapping[str, Any], names: list[str]) -> None:
+        """Write what the store says of itself, and the names of the channels."""
+        self._describe(attributes, names)
+        self._tree.finish({"encoding-type": "anndata", "encoding-version": "0.1.0", **attributes})
+
     def finish(self, attributes: Mapping[str, Any], names: list[str]) -> Path:
         """Write what the store says of itself, make sure that all is there, and return what is.
 
@@ -142,10 +147,7 @@ class CellsStore:
         DestinationError
             A file is missing or has another size than it was written with.
         """
-        self._describe(attributes, names)
-        self._tree.finish(
-            {"encoding-type": "anndata", "encoding-version": "0.1.0", **attributes},
-        )
+        self.describe(attributes, names)
         arrays = [self.images, *filter(None, [self.masks])]
         return self._files.finish(key for array in arrays for key in array.names())
 

@@ -12,6 +12,7 @@ from cellcutter.errors import SettingsError
 from cellcutter.store.blosc import LARGEST, Division, divide
 from cellcutter.store.codec import BLOCK_NBYTES, CELL_CODECS, CODECS
 
+INDEX_NBYTES, CHECKSUM_NBYTES = 16, 4  # at the end of a shard, for each cell and for all
 IMAGES, MASKS = "obsm/single_cell_images", "obsm/single_cell_masks"  # in the layout `cells`
 
 
@@ -65,6 +66,20 @@ class Layout:
         """How a chunk is divided into blocks."""
         return divide(self.chunks, self.dtype.itemsize, self.block_nbytes)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def files_nbytes(self) -> int:
+        """Bytes of all files of chunks where nothing is compressed."""
+        return sum(map(self.file_nbytes, range(self.number)))
+
+    def file_nbytes(self, index: int) -> int:  # noqa: ARG002 - of shards, the last is smaller
+        """Bytes of the file of a chunk where nothing is compressed."""
+        return self.chunk_nbytes
+
     def key(self, index: int) -> str:
         """Name of the file of a chunk."""
         return ".".join(["0"] * (len(self.shape) - 3) + [str(index), "0", "0"])
@@ -97,6 +112,12 @@ class CellsLayout(Layout):
         """How a cell is divided into blocks."""
         cell = (*self.shape[:-3], 1, *self.shape[-2:])
         return divide(cell, self.dtype.itemsize, self.block_nbytes)
+
+    def file_nbytes(self, index: int) -> int:
+        """Bytes of the file of a shard where nothing is compressed: cells, index, checksum."""
+        cells = min(self.per_chunk, self.shape[-3] - index * self.per_chunk)
+        cell_nbytes = prod(self.cell_shape) * self.dtype.itemsize
+        return cells * cell_nbytes + self.per_chunk * INDEX_NBYTES + CHECKSUM_NBYTES
 
     def key(self, index: int) -> str:
         """Name of the file of a shard, below the array's folder."""

@@ -179,11 +179,54 @@ def claimed(names: Names, inputs: Iterable[Path]) -> Iterator[Publication]:
         yield publication
 
 
+class Looked:
+    """Names that were looked at and not claimed: nothing is made.
+
+    Parameters
+    ----------
+    names : Names
+    inputs : Inputs
+    """
+
+    def __init__(self, names: Names, inputs: Inputs) -> None:
+        self.names = names
+        self._inputs = inputs
+
+    def protect(self, paths: Iterable[Path]) -> None:
+        """Add inputs that were found after the start; see :meth:`Publication.protect`."""
+        self._inputs.add(paths)
+        self.names.check_places(self._inputs)
+
+
+@contextmanager
+def looked_at(names: Names, inputs: Iterable[Path]) -> Iterator[Looked]:
+    """Make sure that a run could claim the names, and leave them as they are.
+
+    Folders that are missing above the destination are there until the end, as in a run. Whether
+    another run has claimed the names is not looked at.
+
+    Parameters
+    ----------
+    names : Names
+    inputs : iterable of Path
+        What the run would read.
+
+    Raises
+    ------
+    DestinationError
+        A name cannot be given.
+    """
+    guard = Inputs(inputs)
+    guard.check(names.destination)
+    with folders_above(names.destination):
+        _check_names(names, guard)
+        names.check_free()
+        yield Looked(names, guard)
+
+
 @contextmanager
 def _claimed(names: Names, guard: Inputs) -> Iterator[Publication]:
-    names.check_places(guard)
-    for name in filter(None, (names.destination, names.file)):
-        check_length(name)
+    _check_names(names, guard)
     lock = publication = None
     try:
         with stops.held():
@@ -200,6 +243,12 @@ def _claimed(names: Names, guard: Inputs) -> Iterator[Publication]:
             publication.end()
         if lock:
             lock.release()
+
+
+def _check_names(names: Names, guard: Inputs) -> None:
+    names.check_places(guard)
+    for name in filter(None, (names.destination, names.file)):
+        check_length(name)
 
 
 def _locked(destination: Path) -> system.Lock:

@@ -137,6 +137,10 @@ class StoreWriter:
         with self._files.create(name) as file:
             file.writelines(piece.encode() for piece in pieces)
 
+    def describe(self, attributes: Mapping[str, Any]) -> None:
+        """Write the attributes, fit for JSON."""
+        self.write_file(ATTRIBUTES, [json.dumps(attributes, indent=2)])
+
     def finish(self, attributes: Mapping[str, Any]) -> Path:
         """Write the attributes, make sure that all is there, and return what was made.
 
@@ -150,7 +154,7 @@ class StoreWriter:
         DestinationError
             A chunk is missing or has another size than it was written with.
         """
-        self.write_file(ATTRIBUTES, [json.dumps(attributes, indent=2)])
+        self.describe(attributes)
         return self._files.finish(self._keys())
 
     def _keys(self) -> Iterator[str]:

@@ -1,0 +1,247 @@
+"""What a run would make and take, out of the same request and plan as the run's own.
+
+Files that hold no pixels, such as tables and metadata, are made in a temporary folder as a run
+makes them, and measured; files of pixels are reckoned.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cellcutter.cells.checks import LARGER, OK
+from cellcutter.cells.found import Extent, Survey
+from cellcutter.engine.plan import Plan
+from cellcutter.limits import MB
+from cellcutter.outputs import Outputs
+from cellcutter.planned import CutPlan, PlannedArray, PlannedBlocks, PlannedWindow
+from cellcutter.produce import Work
+from cellcutter.request import Array, Request
+from cellcutter.store.layout import IMAGES, MASKS
+from cellcutter.store.names import is_stream
+from cellcutter.store.statistics import PERCENTILES
+from cellcutter.store.zipped import zipped_nbytes
+from cellcutter.trial import SECONDS, Tried, planes_of, try_out
+
+BESIDE = 300 * MB  # the interpreter, its libraries, and what compressors need
+CELL = 200  # bytes: what a run knows of each cell
+_DIGITS = 24  # of a number in JSON, at the most
+_NAMES = ("masks", "thumbnails")
+File = tuple[str, int]
+
+
+def foresee(
+    request: Request, work: Work, found: Survey | None, largest: Extent | None, opening: float
+) -> CutPlan:
+    """Return what a run would make and take.
+
+    Parameters
+    ----------
+    request : Request
+    work : Work
+    found : Survey, optional
+        What the mask holds of the cells.
+    largest : Extent, optional
+        The cell that makes the window.
+    opening : float
+        Seconds that it took to open and to check everything.
+
+    Raises
+    ------
+    ImageError
+        A block that was tried is damaged.
+    """
+    arrays, plans = work.arrays, work.plans
+    tried = try_out(request, work)
+    stores = list(_stores(request, arrays))
+    metadata = request.options["save_metadata"]
+    beside = 0 if metadata is None or is_stream(Path(metadata)) else 1
+    zipped = request.options["z"]
+    nbytes = sum(zipped_nbytes(s) if zipped else sum(n for _, n in s) for s in stores)
+    number, kind = _nbytes(request, nbytes, tried, arrays)
+    counts = _counts(request)
+    blocks = {"image": _blocks(plans[-1], request)}
+    if found is not None:
+        blocks["mask"] = _mask_blocks(found, plans)
+    return CutPlan(
+        request.image.name,
+        None if found is None else str(request.sources["labels"]),
+        len(request.windows),
+        counts.get(OK, 0) + counts.get(LARGER, 0),
+        counts,
+        _window(request, found, largest),
+        tuple(
+            {"number": c + 1, "name": request.names[c] if request.names else None}
+            for c in request.channels
+        ),
+        str(request.image.dtype),
+        request.options["layout"],
+        request.options["compression"],
+        zipped,
+        tuple(_array(each) for each in arrays),
+        (len(stores) if zipped else sum(map(len, stores))) + beside,
+        sum(map(len, stores)) + beside,
+        sum(array.layout.nbytes for array in arrays),
+        number,
+        kind,
+        max(work.memory, found.memory if found else 0) + BESIDE + CELL * len(request.windows),
+        work.memory,
+        plans[-1].threads,
+        len(plans[-1].parts),
+        _scratch_nbytes(arrays[-1], plans[-1]),
+        blocks,
+        *_seconds(request, work, tried, opening),
+        (),
+    )
+
+
+def _stores(request: Request, arrays: Sequence[Array]) -> Iterator[list[File]]:
+    """Yield the files of each store, with their sizes where nothing is compressed.
+
+    In the order that they have in a zip file.
+    """
+    with tempfile.TemporaryDirectory(prefix="cellcutter-") as name:
+        root = Path(name)
+        folders = [root / each for each in _NAMES[-len(arrays) :]]
+        if request.cells_first:
+            folders = folders[-1:]
+        with Outputs(request, arrays, [(f, None) for f in folders], root) as outputs:
+            outputs.write_tables()
+            outputs.describe(_widest(request))
+        for number, folder in enumerate(folders):
+            small = {
+                file.relative_to(folder).as_posix(): file.stat().st_size
+                for file in sorted(folder.rglob("*"))
+                if file.is_file()
+            }
+            first = [] if request.cells_first else [(".zarray", small.pop(".zarray"))]
+            ours = arrays[::-1] if request.cells_first else [arrays[number]]
+            yield [*first, *(file for each in ours for file in _files(each)), *small.items()]
+
+
+def _files(array: Array) -> Iterator[File]:
+    """Yield the files of an array's chunks or shards, where nothing is compressed."""
+    layout = array.layout
+    below = ""
+    if array.job.cells_first:
+        below = f"{MASKS if array.job.only is not None else IMAGES}/"
+    for index in range(layout.number):
+        yield f"{below}{layout.key(index)}", layout.file_nbytes(index)
+
+
+def _widest(request: Request) -> dict[str, object] | None:
+    """Return statistics whose numbers have as many digits as any; None where there are none."""
+    if request.options["statistics"] == "none":
+        return None
+    channels, size = len(request.channels), request.windows.size
+    each = (2 + len(PERCENTILES)) * channels
+    bits = np.random.PCG64(0).random_raw(64 * each) & np.uint64((1 << 52) - 1)
+    numbers = -(bits | np.uint64(1 << 52)).astype(np.float64) * 1e-300
+    wide = [n for n in numbers.tolist() if len(repr(n)) >= _DIGITS - 1][:each]
+    rows = [wide[i : i + channels] for i in range(0, each, channels)]
+    return {
+        "cells": len(request.windows),
+        "pixels": [len(request.windows) * size**2] * channels,
+        "exact": False,
+        "relative_error": 2.0**-7,
+        "mean": rows[0],
+        "std": rows[1],
+        "percentiles": {f"{p:g}": row for p, row in zip(PERCENTILES, rows[2:], strict=True)},
+    }
+
+
+def _nbytes(
+    request: Request, nbytes: int, tried: Sequence[Tried] | None, arrays: Sequence[Array]
+) -> tuple[int, str]:
+    """Return the bytes of all stores, and what that number is."""
+    if request.options["compression"] == "none":
+        return nbytes, "exact" if request.options["statistics"] == "none" else "at most"
+    if tried is None:
+        return nbytes, "unknown"
+    less = sum(
+        each.layout.files_nbytes * (1 - one.written / one.nbytes)
+        for each, one in zip(arrays, tried, strict=True)
+    )
+    return nbytes - int(less), "about"
+
+
+def _counts(request: Request) -> Mapping[str, int]:
+    """Return how many cells have each status, those that are fine first."""
+    if request.status is None:
+        return {OK: len(request.windows)}
+    words, numbers = np.unique(request.status.astype(str), return_counts=True)
+    counts = dict(zip(words.tolist(), numbers.tolist(), strict=True))
+    order = sorted(counts, key=lambda word: (word != OK, word != LARGER, -counts[word]))
+    return {word: counts[word] for word in order}
+
+
+def _window(request: Request, found: Survey | None, largest: Extent | None) -> PlannedWindow:
+    size = request.windows.size
+    if found is None or largest is None:
+        return PlannedWindow(size, "--window-size")
+    top, bottom, left, right = found.boxes[:, found.present]
+    sides = np.maximum(bottom - top, right - left)
+    of_100 = int(np.quantile(sides, 0.99, method="lower"))
+    return PlannedWindow(
+        size,
+        "largest cell",
+        largest.cell,
+        (largest.top, largest.bottom, largest.left, largest.right),
+        {"median": int(np.median(sides)), "99 %": of_100, "largest": int(sides.max())},
+    )
+
+
+def _array(array: Array) -> PlannedArray:
+    layout = array.layout
+    name = _NAMES[0] if array.job.only is not None else _NAMES[1]
+    return PlannedArray(
+        name,
+        layout.stored_shape,
+        layout.stored_chunks,
+        str(layout.dtype),
+        layout.number,
+        layout.nbytes,
+    )
+
+
+def _blocks(plan: Plan, request: Request) -> PlannedBlocks:
+    needed = plan.touches.needed
+    read = int(np.count_nonzero(needed)) * planes_of(plan, request, masks=False)
+    return PlannedBlocks(read, needed.size * len(request.image.planes))
+
+
+def _mask_blocks(found: Survey, plans: Sequence[Plan]) -> PlannedBlocks:
+    """Return the blocks of the mask: all that are looked at, and once more where masks are cut."""
+    again = int(np.count_nonzero(plans[0].touches.needed)) if len(plans) > 1 else 0
+    return PlannedBlocks(found.blocks + again, found.of)
+
+
+def _scratch_nbytes(array: Array, plan: Plan) -> int:
+    if plan.places is None:
+        return 0
+    return len(plan.places) * array.job.cell_nbytes(max(map(len, plan.parts)))
+
+
+def _seconds(
+    request: Request, work: Work, tried: Sequence[Tried] | None, opening: float
+) -> tuple[float | None, str]:
+    """Return about how long a run takes, and how that was reckoned."""
+    if tried is None:
+        return None, "not tried: no cell lies in the image, or its blocks are too large"
+    seconds = 0.0
+    for array, plan, one in zip(work.arrays, work.plans, tried, strict=True):
+        planes = planes_of(plan, request, masks=array.job.only is not None)
+        blocks = int(np.count_nonzero(plan.touches.needed)) * planes
+        nbytes = array.layout.files_nbytes
+        seconds += one.seconds(blocks, nbytes) / plan.threads
+    last = tried[-1]
+    how = (
+        f"{opening:.1f} s to read the table and the mask, as just now; then as long as a trial "
+        f"of about {SECONDS:g} s says ({last.blocks} blocks, {last.nbytes / MB:.1f} MB of "
+        f"thumbnails, one thread here), on {work.plans[-1].threads} threads; disks that are "
+        "slower than that make it longer"
+    )
+    return opening + seconds, how
