@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from cellcutter.store.layout import IMAGES, MASKS
 from cellcutter.store.names import is_stream
 from cellcutter.store.statistics import PERCENTILES
 from cellcutter.store.zipped import zipped_nbytes
-from cellcutter.trial import SECONDS, Tried, planes_of, try_out
+from cellcutter.trial import Tried, planes_of, try_out
 
 BESIDE = 300 * MB  # the interpreter, its libraries, and what compressors need
 CELL = 200  # bytes: what a run knows of each cell
@@ -54,18 +55,11 @@ def foresee(
     ImageError
         A block that was tried is damaged.
     """
-    arrays, plans = work.arrays, work.plans
+    arrays, plan = work.arrays, work.plans[-1]
     tried = try_out(request, work)
-    stores = list(_stores(request, arrays))
-    metadata = request.options["save_metadata"]
-    beside = 0 if metadata is None or is_stream(Path(metadata)) else 1
-    zipped = request.options["z"]
-    nbytes = sum(zipped_nbytes(s) if zipped else sum(n for _, n in s) for s in stores)
-    number, kind = _nbytes(request, nbytes, tried, arrays)
+    made = _made(request, arrays, tried)
     counts = _counts(request)
-    blocks = {"image": _blocks(plans[-1], request)}
-    if found is not None:
-        blocks["mask"] = _mask_blocks(found, plans)
+    seen = 0 if found is None else found.memory
     return CutPlan(
         request.image.name,
         None if found is None else str(request.sources["labels"]),
@@ -73,29 +67,49 @@ def foresee(
         counts.get(OK, 0) + counts.get(LARGER, 0),
         counts,
         _window(request, found, largest),
-        tuple(
-            {"number": c + 1, "name": request.names[c] if request.names else None}
-            for c in request.channels
-        ),
+        _channels(request),
         str(request.image.dtype),
         request.options["layout"],
         request.options["compression"],
-        zipped,
+        request.options["z"],
         tuple(_array(each) for each in arrays),
-        (len(stores) if zipped else sum(map(len, stores))) + beside,
-        sum(map(len, stores)) + beside,
+        made.files,
+        made.members,
         sum(array.layout.nbytes for array in arrays),
-        number,
-        kind,
-        max(work.memory, found.memory if found else 0) + BESIDE + CELL * len(request.windows),
+        made.nbytes,
+        made.nbytes_is,
+        max(work.memory, seen) + BESIDE + CELL * len(request.windows),
         work.memory,
-        plans[-1].threads,
-        len(plans[-1].parts),
-        _scratch_nbytes(arrays[-1], plans[-1]),
-        blocks,
+        plan.threads,
+        len(plan.parts),
+        _scratch_nbytes(arrays[-1], plan),
+        _all_blocks(request, work, found),
         *_seconds(request, work, tried, opening),
         (),
     )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Files, and their bytes, as in :class:`CutPlan`."""
+
+    files: int
+    members: int
+    nbytes: int
+    nbytes_is: str
+
+
+def _made(request: Request, arrays: Sequence[Array], tried: Sequence[Tried] | None) -> _Made:
+    """Return what is made."""
+    stores = list(_stores(request, arrays))
+    metadata = request.options["save_metadata"]
+    beside = 0 if metadata is None or is_stream(Path(metadata)) else 1
+    members = sum(map(len, stores))
+    if request.options["z"]:
+        files, nbytes = len(stores), sum(map(zipped_nbytes, stores))
+    else:
+        files, nbytes = members, sum(size for store in stores for _, size in store)
+    return _Made(files + beside, members + beside, *_nbytes(request, nbytes, tried, arrays))
 
 
 def _stores(request: Request, arrays: Sequence[Array]) -> Iterator[list[File]]:
@@ -194,6 +208,11 @@ def _window(request: Request, found: Survey | None, largest: Extent | None) -> P
     )
 
 
+def _channels(request: Request) -> tuple[Mapping[str, object], ...]:
+    names = request.names
+    return tuple({"number": c + 1, "name": names[c] if names else None} for c in request.channels)
+
+
 def _array(array: Array) -> PlannedArray:
     layout = array.layout
     name = _NAMES[0] if array.job.only is not None else _NAMES[1]
@@ -207,16 +226,16 @@ def _array(array: Array) -> PlannedArray:
     )
 
 
-def _blocks(plan: Plan, request: Request) -> PlannedBlocks:
-    needed = plan.touches.needed
-    read = int(np.count_nonzero(needed)) * planes_of(plan, request, masks=False)
-    return PlannedBlocks(read, needed.size * len(request.image.planes))
-
-
-def _mask_blocks(found: Survey, plans: Sequence[Plan]) -> PlannedBlocks:
-    """Return the blocks of the mask: all that are looked at, and once more where masks are cut."""
-    again = int(np.count_nonzero(plans[0].touches.needed)) if len(plans) > 1 else 0
-    return PlannedBlocks(found.blocks + again, found.of)
+def _all_blocks(request: Request, work: Work, found: Survey | None) -> Mapping[str, PlannedBlocks]:
+    """Return the blocks of the image; and of the mask, once more where masks are cut."""
+    masks, image = work.plans[0], work.plans[-1]
+    needed = image.touches.needed
+    read = int(np.count_nonzero(needed)) * planes_of(image, request, masks=False)
+    blocks = {"image": PlannedBlocks(read, needed.size * len(request.image.planes))}
+    if found is not None:
+        again = 0 if masks is image else int(np.count_nonzero(masks.touches.needed))
+        blocks["mask"] = PlannedBlocks(found.blocks + again, found.of)
+    return blocks
 
 
 def _scratch_nbytes(array: Array, plan: Plan) -> int:
@@ -239,9 +258,8 @@ def _seconds(
         seconds += one.seconds(blocks, nbytes) / plan.threads
     last = tried[-1]
     how = (
-        f"{opening:.1f} s to read the table and the mask, as just now; then as long as a trial "
-        f"of about {SECONDS:g} s says ({last.blocks} blocks, {last.nbytes / MB:.1f} MB of "
-        f"thumbnails, one thread here), on {work.plans[-1].threads} threads; disks that are "
-        "slower than that make it longer"
+        f"{opening:.1f} s to read the table and the mask, and {seconds:.1f} s for the rest by a "
+        f"trial ({last.blocks} blocks, {last.nbytes / MB:.1f} MB of thumbnails); a slow disk, or a "
+        "busy computer, takes longer"
     )
     return opening + seconds, how

@@ -14,7 +14,7 @@ from cellcutter.options import CellOptions
 from cellcutter.progress import ProgressReport
 
 if TYPE_CHECKING:
-    from cellcutter.planned import CutPlan, PlannedWindow
+    from cellcutter.planned import CutPlan, PlannedBlocks, PlannedWindow
 
 _EXAMPLES = """\
 examples:
@@ -87,41 +87,15 @@ def _text(plan: CutPlan) -> Iterator[tuple[str, str]]:
     yield from _window(plan.window)
     names = ", ".join(f"{c['number']} {c['name'] or ''}".strip() for c in plan.channels)
     yield "channels", f"{len(plan.channels)} of {plan.image}, {plan.dtype}: {names}"
-    yield (
-        "store",
-        (
-            f"layout {plan.layout}, compression {plan.compression}"
-            f"{', one zip file' if plan.zipped else ''}"
-        ),
-    )
-    for array in plan.arrays:
-        files = _number(array.files, "shard" if plan.layout == "cells" else "chunk")
-        yield (
-            "",
-            (f"{array.name} {_by(array.shape)}, {array.dtype}, in {files} of {_by(array.chunks)}"),
-        )
-    inside = f", {plan.members:,} with those inside" if plan.zipped else ""
-    yield "files", f"{plan.files:,}{inside}"
-    yield "bytes", f"{_bytes(plan.nbytes)} of pixels before they are compressed"
-    yield "", f"on disk: {_on_disk(plan)}"
-    yield (
-        "memory",
-        (
-            f"at most {_short(plan.memory)}, {_short(plan.pixel_memory)} of it for pixels; "
-            f"{_number(plan.threads, 'thread')}"
-        ),
-    )
-    yield (
-        "to read",
-        ", ".join(
-            f"{each.read:,} of {each.of:,} blocks of the {name}"
-            for name, each in plan.blocks.items()
-        ),
-    )
+    yield from _store(plan)
+    whole, pixels = _short(plan.memory), _short(plan.pixel_memory)
+    threads = _number(plan.threads, "thread")
+    yield "memory", f"at most {whole}, {pixels} of it for pixels; {threads}"
+    yield "to read", ", ".join(_blocks(name, each) for name, each in plan.blocks.items())
     if plan.walks > 1:
         yield "", f"the image is visited {plan.walks} times, each time for other channels"
     yield "time", "unknown" if plan.seconds is None else f"about {_time(plan.seconds)}"
-    yield "", f"reckoned as: {plan.seconds_from}"
+    yield "", plan.seconds_from
     title = "problems"
     for problem in plan.problems or ("none found",):
         yield title, problem
@@ -134,20 +108,29 @@ def _window(window: PlannedWindow) -> Iterator[tuple[str, str]]:
         yield "window", f"{size}, as --window-size says"
         return
     top, bottom, left, right = window.box
-    yield (
-        "window",
-        (
-            f"{size}, the size of the largest cell: CellID {window.cell} (rows {top} to "
-            f"{bottom - 1}, columns {left} to {right - 1} of the mask)"
-        ),
-    )
-    yield (
-        "",
-        (
-            f"half of the cells fit into {window.sides['median']} pixels, about 99 of 100 into "
-            f"{window.sides['99 %']}"
-        ),
-    )
+    place = f"rows {top} to {bottom - 1}, columns {left} to {right - 1} of the mask"
+    yield "window", f"{size}, the size of the largest cell: CellID {window.cell} ({place})"
+    half, most = window.sides["median"], window.sides["99 %"]
+    yield "", f"half of the cells fit into {half} pixels, about 99 of 100 into {most}"
+
+
+def _store(plan: CutPlan) -> Iterator[tuple[str, str]]:
+    zipped = ", one zip file" if plan.zipped else ""
+    yield "store", f"layout {plan.layout}, compression {plan.compression}{zipped}"
+    for array in plan.arrays:
+        files = _number(array.files, "shard" if plan.layout == "cells" else "chunk")
+        what = f"{array.name} {_by(array.shape)}, {array.dtype}"
+        yield "", f"{what}, in {files} of {_by(array.chunks)}"
+    inside = f", {plan.members:,} with those inside" if plan.zipped else ""
+    yield "files", f"{plan.files:,}{inside}"
+    yield "bytes", f"{_bytes(plan.nbytes)} of pixels before they are compressed"
+    yield "", f"on disk: {_on_disk(plan)}"
+
+
+def _blocks(name: str, blocks: PlannedBlocks) -> str:
+    if blocks.read <= blocks.of:
+        return f"{blocks.read:,} of {blocks.of:,} blocks of the {name}"
+    return f"{blocks.of:,} blocks of the {name}, {blocks.read - blocks.of:,} of them twice"
 
 
 def _by(numbers: tuple[int, ...]) -> str:
