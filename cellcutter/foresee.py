@@ -24,6 +24,7 @@ from cellcutter.request import Array, Request
 from cellcutter.store.layout import IMAGES, MASKS
 from cellcutter.store.names import is_stream
 from cellcutter.store.statistics import PERCENTILES
+from cellcutter.store.zarr2 import METADATA
 from cellcutter.store.zipped import zipped_nbytes
 from cellcutter.trial import Tried, planes_of, try_out
 
@@ -131,7 +132,7 @@ def _stores(request: Request, arrays: Sequence[Array]) -> Iterator[list[File]]:
                 for file in sorted(folder.rglob("*"))
                 if file.is_file()
             }
-            first = [] if request.cells_first else [(".zarray", small.pop(".zarray"))]
+            first = [] if request.cells_first else [(METADATA, small.pop(METADATA))]
             ours = arrays[::-1] if request.cells_first else [arrays[number]]
             yield [*first, *(file for each in ours for file in _files(each)), *small.items()]
 
