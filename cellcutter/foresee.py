@@ -21,6 +21,7 @@ from cellcutter.outputs import Outputs
 from cellcutter.planned import CutPlan, PlannedArray, PlannedBlocks, PlannedWindow
 from cellcutter.produce import Work
 from cellcutter.request import Array, Request
+from cellcutter.store import manifest
 from cellcutter.store.layout import IMAGES, MASKS
 from cellcutter.store.names import is_stream
 from cellcutter.store.statistics import PERCENTILES
@@ -30,6 +31,7 @@ from cellcutter.trial import Tried, planes_of, try_out
 
 BESIDE = 300 * MB  # the interpreter, its libraries, and what compressors need
 CELL = 200  # bytes: what a run knows of each cell
+_HASH = bytes(32)  # stands for a SHA-256
 _DIGITS = 24  # of a number in JSON, at the most
 _NAMES = ("masks", "thumbnails")
 File = tuple[str, int]
@@ -134,7 +136,9 @@ def _stores(request: Request, arrays: Sequence[Array]) -> Iterator[list[File]]:
             }
             first = [] if request.cells_first else [(METADATA, small.pop(METADATA))]
             ours = arrays[::-1] if request.cells_first else [arrays[number]]
-            yield [*first, *(file for each in ours for file in _files(each)), *small.items()]
+            files = [*first, *(file for each in ours for file in _files(each)), *small.items()]
+            listed = manifest.written({name: _HASH for name, _ in files})
+            yield [*files, (manifest.NAME, len(listed))]
 
 
 def _files(array: Array) -> Iterator[File]:
