@@ -128,7 +128,7 @@ def _at(destination: Path, plan: CutPlan, options: CellOptions) -> Iterator[str]
     folder = next(each for each in destination.absolute().parents if each.is_dir())
     free, needed = shutil.disk_usage(folder).free, plan.store_nbytes + plan.scratch_nbytes
     if free < needed:
-        how = "" if plan.store_nbytes_is == "exact" else f"{plan.store_nbytes_is} "
+        how = {"exact": "", "about": "about "}.get(plan.store_nbytes_is, "at most ")
         yield (
             f"{folder}: {free / MB:,.0f} MB found free on this disk, {how}{needed / MB:,.0f} MB "
             "expected for the store"
