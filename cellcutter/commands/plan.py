@@ -128,9 +128,9 @@ def _store(plan: CutPlan) -> Iterator[tuple[str, str]]:
 
 
 def _blocks(name: str, blocks: PlannedBlocks) -> str:
-    if blocks.read <= blocks.of:
-        return f"{blocks.read:,} of {blocks.of:,} blocks of the {name}"
-    return f"{blocks.of:,} blocks of the {name}, {blocks.read - blocks.of:,} of them twice"
+    more = blocks.read - blocks.of
+    twice = f" ({more:,} of them twice)" if more > 0 else ""
+    return f"{min(blocks.read, blocks.of):,} of {blocks.of:,} blocks of the {name}{twice}"
 
 
 def _by(numbers: tuple[int, ...]) -> str:
