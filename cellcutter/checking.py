@@ -10,7 +10,6 @@ from cellcutter.errors import SettingsError
 from cellcutter.kinds import read_path
 from cellcutter.machine import available_cpus
 from cellcutter.options import Name, complete
-from cellcutter.recut.check import Sources, Wanted, check_sources
 from cellcutter.store.verifying.faults import Fault, Verdict
 from cellcutter.store.verifying.whole import check_store
 from cellcutter.store_options import DEFAULT_SAMPLE, VerifyOptions
@@ -49,6 +48,8 @@ def verify(
     """
     given = complete(VerifyOptions, options)
     path = Path(read_path("STORE", store))
+    if path.name in ("", ".."):
+        path = path.resolve()
     _check(given)
     report = progress or (lambda *_: None)
     verdict = Verdict(str(path))
@@ -56,6 +57,8 @@ def verify(
     check_store(path, verdict, threads, report, deep=given["deep"])
     image = given["image"]
     if image is not None:
+        from cellcutter.recut.check import Sources, Wanted, check_sources
+
         sources = Sources(image, given["mask"], given["table"])
         number = None if given["all"] else given["sample"] or DEFAULT_SAMPLE
         wanted = Wanted(number, given["seed"] or 0, given["p"], given["cache_size"])

@@ -77,6 +77,11 @@ def read(content: bytes) -> Manifest:
 
 def is_inside(name: str) -> bool:
     """Tell whether a name is one of a file below a folder."""
+    try:
+        if b"\0" in os.fsencode(name):
+            return False
+    except UnicodeEncodeError:
+        return False
     return not any(part in ("", ".", "..") for part in name.split("/"))
 
 

@@ -62,11 +62,12 @@ def members_of(path: Path) -> tuple[list[Member], list[str]]:
         It has no list of its members, as a file that was cut off.
     """
     faults: list[str] = []
+    path.open("rb").close()
     try:
         with zipfile.ZipFile(path) as archive:
             infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
             directory = archive.start_dir
-    except (NotImplementedError, ValueError, struct.error, OverflowError) as error:
+    except (NotImplementedError, ValueError, struct.error, OverflowError, OSError) as error:
         raise zipfile.BadZipFile(str(error)) from error
     # other programs leave room, dates and modes, which say nothing
     ours = any(info.filename == manifest.NAME for info in infos)
@@ -75,7 +76,8 @@ def members_of(path: Path) -> tuple[list[Member], list[str]]:
         for info in infos:
             member = _member(file, info, directory, strict=ours)
             if info.header_offset < end:
-                faults.append(f"{info.filename}: a place found that another member has")
+                problem = "a place found that another member has"
+                member = Member(member.name, -1, member.nbytes, member.checksum, problem)
             elif ours and info.header_offset > end:
                 faults.append(f"{info.header_offset - end} bytes before {info.filename} found")
             found.append(member)

@@ -57,6 +57,7 @@ class Verdict:
     nbytes: int = 0
     identity: str | None = None
     compared: int = 0
+    _named: set[Fault] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @property
     def whole(self) -> bool:
@@ -69,5 +70,6 @@ class Verdict:
         for start in (f"{self.store}/{file}: ", f"{self.store}: "):
             problem = problem.removeprefix(start)
         fault = Fault(self.store, file, problem, by)
-        if fault not in self.faults:
+        if fault not in self._named:
+            self._named.add(fault)
             self.faults.append(fault)

@@ -27,6 +27,7 @@ def check_hashes(
     tally : Tally
         Told of each byte.
     """
+    problems: dict[str, str] = {}
 
     def check(name: str) -> None:
         found = hashlib.sha256()
@@ -37,14 +38,16 @@ def check_hashes(
                 nbytes += len(piece)
                 tally.add(len(piece))
         except (OSError, ValueError) as error:
-            verdict.add("hashes", name, f"cannot be read: {error}")
+            problems[name] = f"cannot be read: {error}"
             return
         wanted = digests.get(name)
         if wanted is not None and found.digest() != wanted:
-            verdict.add("hashes", name, "other bytes than those that the manifest names")
+            problems[name] = "other bytes than those that the manifest names"
         elif nbytes != contents.sizes[name]:
-            verdict.add("hashes", name, f"{nbytes} of {contents.sizes[name]} bytes read")
+            problems[name] = f"{nbytes} of {contents.sizes[name]} bytes read"
 
     # the largest first, so that no thread is left with one at the end
     names = sorted(contents.sizes, key=lambda name: (-contents.sizes[name], name))
     run([partial(check, name) for name in names], threads)
+    for name, problem in sorted(problems.items()):
+        verdict.add("hashes", name, problem)

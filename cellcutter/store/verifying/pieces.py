@@ -49,6 +49,7 @@ def check_pieces(
     nbytes = array.cell_nbytes * (1 if array.sharded else array.per_file)
     threads = max(1, min(threads, available_memory() // 2 // nbytes))
     memory = threading.local()
+    problems: dict[int, list[str]] = {}
     check = _check_shard if array.sharded else _check_chunk
 
     def one(number: int) -> None:
@@ -56,18 +57,18 @@ def check_pieces(
         try:
             blob = files.blob(key)
         except StoreError as error:
-            verdict.add("deep", key, str(error))
+            problems[number] = [str(error)]
             return
         if not hasattr(memory, "out"):
             memory.out = np.empty(nbytes, np.uint8)
-
-        def tell(problem: str) -> None:
-            verdict.add("deep", key, problem)
-
-        check(array, number, blob.pieces([0], [blob.size])[0], memory.out, decode, tell)
+        content, tell = blob.pieces([0], [blob.size])[0], problems.setdefault(number, []).append
+        check(array, number, content, memory.out, decode, tell)
         tally.add(blob.size)
 
     run([partial(one, number) for number in range(array.files)], threads)
+    for number, found in sorted(problems.items()):
+        for problem in found:
+            verdict.add("deep", array.key(number), problem)
 
 
 _Memory = np.ndarray[tuple[int], np.dtype[np.uint8]]

@@ -12,6 +12,7 @@ from typing import Any
 
 from cellcutter.errors import StoreError
 from cellcutter.store.blosc import HEADER
+from cellcutter.store.manifest import is_inside
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.metadata import StoredArray, read_json
 from cellcutter.store.reading.stored import Root, Stored
@@ -20,7 +21,7 @@ from cellcutter.store.verifying.faults import Verdict
 from cellcutter.store.zarr3 import METADATA
 
 Json = Mapping[str, Any]
-_MOST_CHUNKS = 1 << 24
+_MORE_FILES = 1 << 16
 _BESIDE_CHUNKS = {".zarray", ".zattrs", "cells.csv", "tiles.csv"}
 
 
@@ -29,7 +30,7 @@ def arrays_of(stored: Stored) -> list[StoredArray]:
     return [stored.images, *filter(None, [stored.masks])]
 
 
-def expected(root: Root, stored: Stored, nodes: Mapping[str, Json]) -> Iterator[str]:
+def expected(root: Root, stored: Stored, nodes: Mapping[str, Json], there: int) -> Iterator[str]:
     """Yield the names of the files that there must be.
 
     Parameters
@@ -38,11 +39,18 @@ def expected(root: Root, stored: Stored, nodes: Mapping[str, Json]) -> Iterator[
     stored : Stored
     nodes : mapping
         The metadata of all nodes, in the layout `cells`.
+    there : int
+        How many files there are.
+
+    Raises
+    ------
+    StoreError
+        Many more files are told of than there are.
     """
     yield root.file
     for array in arrays_of(stored):
-        if array.files > _MOST_CHUNKS:
-            raise StoreError(f"{array.name}: {array.files} files told of, fewer expected")
+        if array.files > there + _MORE_FILES:
+            raise StoreError(f"{array.name}: {array.files} files told of, {there} files found")
         yield from map(array.key, range(array.files))
     if root.file != METADATA:
         table = stored.about.get("table")
@@ -62,7 +70,7 @@ def nodes_of(root: Root) -> Mapping[str, Json]:
     return {
         path: node
         for path, node in (nodes.items() if isinstance(nodes, dict) else ())
-        if isinstance(node, dict) and not any(p in ("", ".", "..") for p in path.split("/"))
+        if isinstance(node, dict) and is_inside(path)
     }
 
 
@@ -78,7 +86,7 @@ def chunk_keys(node: Json) -> list[str]:
     if 0 in sizes[half:]:
         return []
     numbers = [-(-n // c) for n, c in zip(sizes[:half], sizes[half:], strict=True)]
-    if prod(numbers) > _MOST_CHUNKS:
+    if prod(numbers) > _MORE_FILES:
         return []
     return ["/".join(["c", *map(str, each)]) for each in itertools.product(*map(range, numbers))]
 

@@ -11,12 +11,12 @@ import numpy as np
 import zstandard
 
 from cellcutter.errors import StoreError
+from cellcutter.machine import available_memory
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.slide import Slide
 from cellcutter.store.verifying.faults import Verdict
 from cellcutter.store.verifying.structure import chunk_keys
 
-_MOST = 1 << 31  # bytes of a column
 _ABOUT = "uns/cellcutter"
 
 
@@ -76,7 +76,7 @@ def _values(files: Files, name: str, node: Mapping[str, Any]) -> list[str]:
     nbytes = zstandard.frame_content_size(content)
     is_text = _codecs(node)[0] == "vlen-utf8"
     wanted = None if is_text else number * np.dtype(node["data_type"]).itemsize
-    if not 0 <= nbytes <= _MOST or wanted not in (None, nbytes):
+    if not 0 <= nbytes <= available_memory() // 2 or wanted not in (None, nbytes):
         raise ValueError(f"{nbytes} bytes told, {wanted or 'fewer'} expected")
     decoded = zstandard.ZstdDecompressor().decompress(content, max_output_size=max(1, nbytes))
     if len(decoded) != nbytes:

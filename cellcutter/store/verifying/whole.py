@@ -22,8 +22,6 @@ from cellcutter.store.verifying import structure
 from cellcutter.store.verifying.contents import Contents, contents_of
 from cellcutter.store.verifying.faults import Verdict
 from cellcutter.store.verifying.hashing import check_hashes
-from cellcutter.store.verifying.pieces import check_pieces
-from cellcutter.store.verifying.table import check_columns, check_table
 from cellcutter.types import Progress
 
 _ROOTS = (".zarray", "zarr.json")
@@ -137,9 +135,11 @@ class _Store:
         names = {root.file}
         if self.stored is not None:
             try:
-                names |= set(structure.expected(root, self.stored, nodes))
+                names |= set(structure.expected(root, self.stored, nodes, len(contents.sizes)))
             except StoreError as error:
                 verdict.add("names", root.file, str(error))
+                self.stored = None  # what it tells cannot be
+                return
             if told is not None and root.file == ".zarray":
                 names.add(".zattrs")
             structure.check_sizes(contents, self.stored, verdict)
@@ -149,6 +149,9 @@ class _Store:
         structure.check_nodes(self.files, nodes, verdict)
 
     def _check_deep(self, root: Root, found: Stored, threads: int, progress: Progress) -> None:
+        from cellcutter.store.verifying.pieces import check_pieces
+        from cellcutter.store.verifying.table import check_columns, check_table
+
         tally = Tally(progress, "decoding the store", max(1, self._nbytes))
         for array in structure.arrays_of(found):
             check_pieces(self.files, array, self.verdict, threads, tally)

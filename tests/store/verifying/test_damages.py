@@ -33,6 +33,11 @@ CASES = [
 IN_FOLDERS_ONLY = ("linked", "pipe", "a folder")
 
 
+def params(case: tuple) -> object:
+    kind, name, damage, by, text = case
+    return pytest.param(kind, damage, by, text, id=f"{kind}: {name}")
+
+
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory) -> slides.Slide:
     return slides.simple(tmp_path_factory.mktemp("slide"))
@@ -81,8 +86,8 @@ def check(store: Path, slide: slides.Slide, by: str, text: str) -> None:
     raise AssertionError(by)
 
 
-@pytest.mark.parametrize(("kind", "name", "damage", "by", "text"), CASES, ids=lambda v: str(v)[:50])
-def test_damage_in_a_folder(stores, slide, tmp_path, kind, name, damage, by, text):
+@pytest.mark.parametrize(("kind", "damage", "by", "text"), [params(case) for case in CASES])
+def test_damage_in_a_folder(stores, slide, tmp_path, kind, damage, by, text):
     store = copy(stores, kind, tmp_path)
     damage(store)
     check(store, slide, by, text)
@@ -91,10 +96,8 @@ def test_damage_in_a_folder(stores, slide, tmp_path, kind, name, damage, by, tex
 OF_BOTH = [case for case in CASES if not any(word in case[1] for word in IN_FOLDERS_ONLY)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "damage", "by", "text"), OF_BOTH[::3], ids=lambda v: str(v)[:50]
-)
-def test_damage_in_a_zip_file(stores, slide, tmp_path, kind, name, damage, by, text):
+@pytest.mark.parametrize(("kind", "damage", "by", "text"), [params(case) for case in OF_BOTH[::3]])
+def test_damage_in_a_zip_file(stores, slide, tmp_path, kind, damage, by, text):
     """The same in zip files, whose own checksums are right: every third is enough."""
     store = copy(stores, kind, tmp_path)
     damage(store)
@@ -363,6 +366,12 @@ def test_command(stores, tmp_path, capfd):
     assert one["whole"]
     assert not two["whole"]
     assert {"store", "file", "problem", "by"} == set(two["faults"][0])
+
+
+def test_the_folder_that_one_is_in(stores, monkeypatch, capfd):
+    monkeypatch.chdir(stores / "a.zarr")
+    assert cli.main(["verify", "."]) == 0
+    assert f"{stores / 'a.zarr'}: whole; 18 files" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
