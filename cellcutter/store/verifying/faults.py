@@ -65,8 +65,13 @@ class Verdict:
         return not self.faults
 
     def add(self, by: str, file: str, problem: str) -> None:
-        """Name a fault, once."""
-        # messages of other rooms begin with the path, which is told anyway
+        """Name a fault, once.
+
+        Parameters
+        ----------
+        by, file, problem : str
+            As of :class:`Fault`. A problem may begin with the path, which is told anyway.
+        """
         for start in (f"{self.store}/{file}: ", f"{self.store}: "):
             problem = problem.removeprefix(start)
         fault = Fault(self.store, file, problem, by)
