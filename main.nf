@@ -49,7 +49,8 @@ workflow {
     // A completion handler sees local variables only
     def flow = workflow
     def when = workflow.start.format('yyyyMMdd-HHmmss')
+    def hashes = params.check_hashes.toString() == 'true'
     workflow.onComplete {
-        log.info(Run.finish(found, made, cells, places, when, flow.errorReport))
+        log.info(Run.finish(found, made, cells, places, when, flow.errorReport, hashes))
     }
 }

@@ -3,16 +3,21 @@ import java.nio.file.FileVisitOption
 import java.nio.file.Files
 import java.nio.file.LinkOption
 import java.nio.file.Path
+import java.security.MessageDigest
 import java.util.concurrent.TimeUnit
+import java.util.zip.ZipInputStream
 
 /**
- * Compares what Nextflow has published with what a task has made, by names and sizes of files.
+ * Compares what Nextflow has published with what a task has made, by names and sizes of files, and if
+ * wanted their bytes with the manifest that each store has.
  *
  * A task lists its files by `find FOLDER -type f -exec wc -c {} +`. Nothing is deleted or replaced here:
  * what is not whole, or does not belong to the new results, gets another name. Paths may be of any
  * file system that Nextflow knows, such as an object store.
  */
 class Published {
+
+    static final String MANIFEST = 'manifest-sha256.txt'
 
     /** Wait until nothing is being published; after an interruption Nextflow itself does not wait. */
     static void await() {
@@ -42,10 +47,10 @@ class Published {
     }
 
     /** Return why each store that is not whole in a folder, is not; such a store is put aside. */
-    static List<String> incomplete(Path folder, Map<String, Map<String, Long>> stores, String when) {
+    static List<String> incomplete(Path folder, Map<String, Map<String, Long>> stores, String when, boolean hashes = false) {
         stores.collect { name, made ->
             def store = folder.resolve(name)
-            def problem = difference(made, store)
+            def problem = difference(made, store) ?: (hashes ? altered(store) : null)
             problem ? "${name}: ${problem} in ${folder.toUriString()}${kept(store, 'incomplete', when)}".toString() : null
         }.findAll { problem -> problem }
     }
@@ -62,6 +67,55 @@ class Published {
         catch( IOException | UncheckedIOException problem ) {
             return "cannot be read (${problem.message})"
         }
+    }
+
+    /** Say how many files of a store have other bytes than its manifest names; null where none has, or there is no manifest. */
+    static String altered(Path store) {
+        try {
+            def found = [:]
+            def text = null
+            contents(store) { name, stream ->
+                if( name == MANIFEST )
+                    text = new String(stream.readAllBytes(), 'UTF-8')
+                else
+                    found[name] = sha256(stream)
+            }
+            def named = text == null ? [:] : text.split('\n').collectEntries { line -> named(line) }
+            def wrong = named.count { name, hash -> found[name] != hash }
+            return wrong ? "${wrong} of ${named.size()} files have other bytes than ${MANIFEST} names," : null
+        }
+        catch( IOException | UncheckedIOException problem ) {
+            return "cannot be read (${problem.message})"
+        }
+    }
+
+    /** Return the name and the hash in a line of a manifest, as sha256sum writes it. */
+    static Map<String, String> named(String line) {
+        def (hash, name) = line.split('  ', 2)
+        if( !hash.startsWith('\\') )
+            return [(name): hash]
+        def plain = name.replaceAll(/\\(.)/) { all, letter -> letter == 'n' ? '\n' : letter == 'r' ? '\r' : letter }
+        [(plain): hash.substring(1)]
+    }
+
+    /** Call something for each file of a store, with its name and a stream of its bytes. */
+    static void contents(Path store, Closure each) {
+        if( Files.isDirectory(store) ) {
+            files(store).keySet().each { name -> Files.newInputStream(store.resolve(name)).withCloseable { stream -> each(name, stream) } }
+            return
+        }
+        new ZipInputStream(new BufferedInputStream(Files.newInputStream(store), 1 << 20)).withCloseable { zip ->
+            for( def entry = zip.nextEntry; entry; entry = zip.nextEntry )
+                each(entry.name, zip)
+        }
+    }
+
+    static String sha256(InputStream stream) {
+        def digest = MessageDigest.getInstance('SHA-256')
+        def buffer = new byte[1 << 20]
+        for( int count = stream.read(buffer); count >= 0; count = stream.read(buffer) )
+            digest.update(buffer, 0, count)
+        digest.digest().encodeHex().toString()
     }
 
     /** Return the files of a store, each with its size. */

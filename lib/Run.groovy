@@ -177,13 +177,13 @@ class Run {
     }
 
     /** Check what was published, and return what became of the samples; what is not as it should be ends the run with status 1. */
-    static String finish(Map found, Map made, Map cells, Map places, String when, String error) {
+    static String finish(Map found, Map made, Map cells, Map places, String when, String error, boolean hashes) {
         Published.await()
         def ids = found.samples*.id
         def failed = found.samples.findAll { sample -> !(sample.id in made) }.collectEntries { sample -> [sample.id, reason(sample, places.trace)] }
         def said = []
         made.each { id, stores ->
-            def problems = Published.incomplete(places.outdir, stores, when)
+            def problems = Published.incomplete(places.outdir, stores, when, hashes)
             if( problems )
                 failed[id] = "${problems.join('; ')}; mend the reason ('Failed to publish' above), then use -resume"
             else

@@ -522,7 +522,7 @@ def test_what_was_published_is_checked(mcmicro: Run, tmp_path: Path) -> None:
     store = "s--unmicst_cell.zarr"
     found = names(project / "thumbnails")
     (aside,) = (name for name in found if name.startswith(f"{store}.incomplete-"))
-    assert f"thumbnails: {store}: 3 of 4 files arrived whole in {project}/thumbnails" in done.text
+    assert f"thumbnails: {store}: 4 of 5 files arrived whole in {project}/thumbnails" in done.text
     assert f"what was there is now {aside}" in done.text
     others = {"s--unmicst_cell_mask.zarr", "t--unmicst_cell.zarr", "t--unmicst_cell_mask.zarr"}
     assert found == {aside, *others}

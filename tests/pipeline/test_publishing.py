@@ -17,7 +17,7 @@ from tests.services import running
 
 STORE = "s--unmicst_cell.zarr"
 MASKS = "s--unmicst_cell_mask.zarr"
-# Two chunks of 9600 bytes and three small files
+# Two chunks of 9600 bytes and four small files
 LARGE = "--window-size 40 --compression none --cells-per-chunk 1"
 MODES = ("link", "move", "symlink")
 
@@ -142,7 +142,7 @@ def test_link_across_disks(pipeline: Run, tmp_path: Path, disk: Callable[[str], 
         (
             "",
             "cd thumbnails/*.zarr && echo more > 9.9.9.9 && printf x >> cells.csv",
-            "3 of 4 files arrived whole, and 1 are there that were not made, in",
+            "4 of 5 files arrived whole, and 1 are there that were not made, in",
         ),
         ("-z", "printf x >> thumbnails/*.zarr.zip", "0 of 1 files arrived whole in"),
     ],
@@ -162,6 +162,37 @@ def test_extra_and_altered_files(
     assert words in done.text
     (aside,) = names(project / "thumbnails")
     assert ".zarr.zip.incomplete-" in aside if options else ".zarr.incomplete-" in aside
+
+
+@pytest.mark.parametrize(
+    ("options", "harm", "words"),
+    [
+        (
+            "",
+            "cd thumbnails/*.zarr && printf x | dd of=cells.csv bs=1 seek=9 conv=notrunc",
+            "1 of 4 files have other bytes than manifest-sha256.txt names, in",
+        ),
+        (
+            "-z",
+            "printf x | dd of=$(echo thumbnails/*.zarr.zip) bs=1 seek=50 conv=notrunc",
+            "cannot be read (",
+        ),
+    ],
+    ids=["folder", "zip"],
+)
+def test_other_bytes_of_the_same_size(
+    pipeline: Run, tmp_path: Path, options: str, harm: str, words: str
+) -> None:
+    project = write(tmp_path / "p", *sample("s"), *sample("t"))
+    harm = f"if ls table | grep -q ^s--; then {harm}; fi"
+    (tmp_path / "harm.config").write_text(
+        f"process {{ withName: 'CUT_CELLS' {{ afterScript = '{harm}' }} }}"
+    )
+    done = pipeline("--in", project, "-c", "harm.config", f"--options={options}", "--check_hashes")
+    assert done.status == 1, done.text
+    assert "1 of 2 cut" in done.text
+    assert words in done.text
+    assert len([name for name in names(project / "thumbnails") if "incomplete" in name]) == 1
 
 
 def test_outdir_that_is_a_file(pipeline: Run, tmp_path: Path) -> None:

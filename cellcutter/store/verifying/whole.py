@@ -6,6 +6,7 @@ whole.
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from cellcutter.store.verifying.hashing import check_hashes
 from cellcutter.types import Progress
 
 _ROOTS = (".zarray", "zarr.json")
+_MARKS = (*_ROOTS, manifest.NAME)  # one of them lies in a store: no others are listed
 _SIGNATURE = b"PK\3\4"
 
 
@@ -86,6 +88,8 @@ class _Store:
         path = self.path
         with reading(path, "a store", StoreError):
             path.stat()
+            if path.is_dir() and not any(os.path.lexists(path / name) for name in _MARKS):
+                raise StoreError(f"{path}: neither .zarray nor zarr.json found, a store expected")
             try:
                 return contents_of(path)
             except zipfile.BadZipFile as error:
