@@ -34,15 +34,13 @@ _THREADS = options_of(CellOptions)["p"]
 _WHICH, _HOW, _FILE = "which cells", "how they look", "the file"
 
 
-def _cells(value: Any) -> list[tuple[str | None, int]] | None:
-    """Return pairs of a slide, if one is said, and a CellID; a text has several between commas."""
+def _cells(value: Any) -> list[str] | None:
+    """Return CellIDs as texts, perhaps with a slide before them; several between commas."""
     words = value.split(",") if isinstance(value, str) else value
-    found = []
-    for word in [words] if hasattr(words, "__index__") else words:
-        slide, separator, cell = str(word).strip().rpartition(":")
-        if not re.fullmatch(r"[0-9]{1,18}", cell):
+    found = [str(word).strip() for word in ([words] if hasattr(words, "__index__") else words)]
+    for word in found:
+        if not re.fullmatch(r"[0-9]{1,18}", word.rpartition(":")[2]):
             raise ValueError(value)
-        found.append((slide if separator else None, int(cell)))
     return found or None
 
 
@@ -50,16 +48,17 @@ def _contrast(value: Any) -> object:
     """Return two limits, percentiles as texts; or limits by marker; or the path of a file."""
     if isinstance(value, Mapping):
         return {str(name): _limits(pair) for name, pair in value.items()}
-    if not isinstance(value, str | os.PathLike):
-        return _limits(value)
-    pair = str(value).split(",")
-    numbers = [word.strip().removeprefix("p") for word in pair]
-    if len(pair) != 2 or not all(re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?", n) for n in numbers):
+    is_text = isinstance(value, str | os.PathLike)
+    words = [str(word).strip() for word in (str(value).split(",") if is_text else value)]
+    numbers = [word.removeprefix("p") for word in words]
+    if is_text and (
+        len(words) != 2 or not all(re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?", n) for n in numbers)
+    ):
         return PATH.read(value)
-    if not any("p" in word for word in pair):
-        return _limits(numbers)
-    low, high = map(float, numbers)
-    if not all("p" in word for word in pair) or not 0 <= low < high <= 100:
+    low, high = _limits(numbers)
+    if words == numbers:
+        return low, high
+    if not all(word.startswith("p") for word in words) or not 0 <= low < high <= 100:
         raise ValueError(value)
     return f"p{low:g}", f"p{high:g}"
 

@@ -101,7 +101,8 @@ def _words(wanted: GalleryOptions, how: How) -> str:
 
 def _rows_of(cells: Cells, wanted: GalleryOptions) -> Ints:
     """Return the rows of cells that a caller names, in that order."""
-    ids = cast(Sequence[tuple[str | None, int]], wanted["ids"])  # as their kind reads them
+    words = [str(word).rpartition(":") for word in cast(Sequence[str], wanted["ids"])]
+    ids = [(slide if separator else None, int(cell)) for slide, separator, cell in words]
     rows = np.zeros(len(ids), np.int64)
     for slide in {slide for slide, _ in ids}:
         places = [place for place, (of, _) in enumerate(ids) if of == slide]

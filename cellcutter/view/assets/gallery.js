@@ -47,7 +47,7 @@
     sort: -1, down: false, group: about.groupBy ? find(about.groupBy) : -1,
     caption: about.caption ? find(about.caption) : -1, filters: [],
   };
-  let shown = [], groups = [], current = 0, pixels = [], masks = null;
+  let shown = [], groups = [], current = 0, seen = 0, pixels = [], masks = null;
 
   // --- pixels
   const bytesOf = (text) => {
@@ -389,6 +389,7 @@
     $("d-row").tBodies[0].replaceChildren(...columns.filter((c) => !c.ours).map((c) =>
       el("tr", {}, el("th", { scope: "row" }, c.name), el("td", {}, text(c, i)))));
     showMarks();
+    seen = i;
     if (!detail.open) detail.showModal();
   };
   const step = (by) => {
@@ -522,7 +523,7 @@
     $("d-accept").addEventListener("click", () => marking("a"));
     $("d-reject").addEventListener("click", () => marking("r"));
     $("d-label").addEventListener("change", () => mark(current, { label: $("d-label").value.trim() }));
-    detail.addEventListener("close", () => { if (current >= 0) nodes[current].button.focus(); });
+    detail.addEventListener("close", () => focus(seen));
     document.addEventListener("keydown", keys);
     try { for (const [i, m] of JSON.parse(localStorage.getItem(kept) || "[]")) if (i < N) marks.set(i, m); } catch { /* none */ }
     theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -542,6 +543,7 @@
     await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     window.gallery = { state, draw, redraw, recolour, csv, nodes, get shown() { return shown; } };
     window.ready = true;
+    document.documentElement.dataset.ready = "";
   };
   start().catch((error) => say(`This page cannot be shown: ${error.message}`));
 })();
