@@ -25,6 +25,7 @@ from cellcutter.view.scene import Scene, number, range_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _BATCH = 256  # cells that are read at one time
 _MOST_DOTS = 1 << 16  # of a side, for matplotlib
@@ -59,10 +60,7 @@ def draw(scene: Scene, path: Path, form: str, dpi: int, across: int | None, tall
     SettingsError
         The picture would be too large.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of caches that it cannot write
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
+    mpl, Figure = _matplotlib()  # noqa: N806 - a class
     tiles = len(scene.channels) if scene.apart else 1
     legend = _legend(scene)
     _, _, height, width = scene.cells.shape
@@ -84,17 +82,59 @@ def draw(scene: Scene, path: Path, form: str, dpi: int, across: int | None, tall
         )
     with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # drawn as boxes
-        figure = Figure(figsize=size, dpi=dots, facecolor="white")
+        figure = Figure(figsize=size, dpi=dots, facecolor="none")
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.set_xlim(0, layout.width)
         axes.set_ylim(layout.height, 0)
-        _images(scene, layout, axes, tally)
+        canvas = _images(scene, layout, axes, tally)
         _captions(scene, layout, axes)
         _draw_legend(scene, layout, axes, legend)
+        if form == "png":
+            _save_png(figure, canvas, round(layout.pixel * dpi), path)
+            return
+        axes.imshow(
+            canvas,
+            extent=(0, layout.width, layout.footer, 0),
+            interpolation="none",
+            aspect="auto",
+        )
+        axes.set_xlim(0, layout.width)
+        axes.set_ylim(layout.height, 0)
         # no date: the same cells make the same bytes
-        about = {"CreationDate": None} if form == "pdf" else {"Software": "cellcutter"}
-        figure.savefig(path, format=form, dpi=dots, metadata=about)
+        figure.savefig(path, format="pdf", dpi=dots, metadata={"CreationDate": None})
+
+
+def _matplotlib() -> tuple[Any, type[Figure]]:
+    """Import matplotlib; it need not say that it cannot write its cache."""
+    log = logging.getLogger("matplotlib")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    finally:
+        log.setLevel(before)
+    return mpl, Figure
+
+
+def _save_png(figure: Figure, canvas: Pixels, size: int, path: Path) -> None:
+    """Lay what is drawn over thumbnails whose pixels are squares of so many dots."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    agg = FigureCanvasAgg(figure)
+    agg.draw()  # type: ignore[no-untyped-call]
+    drawn = np.asarray(agg.buffer_rgba())  # type: ignore[no-untyped-call]
+    image = np.full((*drawn.shape[:2], 3), 255, np.uint8)
+    large = canvas.repeat(size, axis=0).repeat(size, axis=1)
+    image[: large.shape[0]] = large
+    there = drawn[..., 3] > 0
+    over, light = image[there].astype(np.float64), drawn[there].astype(np.float64)
+    part = light[:, 3:] / 255
+    image[there] = (over * (1 - part) + light[:, :3] * part + 0.5).astype(np.uint8)
+    dpi = figure.dpi
+    Image.fromarray(image).save(path, dpi=(dpi, dpi), compress_level=4)
 
 
 def pictures(scene: Scene) -> Iterator[tuple[int, Pixels, Bools | None]]:
@@ -129,8 +169,8 @@ def _one(bright: Any, limits: Any, channel: int, colour: Colour) -> Pixels:
     return found
 
 
-def _images(scene: Scene, layout: Layout, axes: Axes, tally: Tally) -> None:
-    """Draw all thumbnails as one image, and the outlines over it."""
+def _images(scene: Scene, layout: Layout, axes: Axes, tally: Tally) -> Pixels:
+    """Draw the outlines; return all thumbnails as one image, uint8 of shape (y, x, 3)."""
     from matplotlib.collections import LineCollection
 
     height, width = scene.cells.shape[2:]
@@ -145,16 +185,8 @@ def _images(scene: Scene, layout: Layout, axes: Axes, tally: Tally) -> None:
                 lines += [line + np.array([left, upper]) for line in drawn]
                 left += layout.step
         tally.add(len(tiles))
-    axes.imshow(
-        canvas,
-        extent=(0, layout.width, layout.footer, 0),
-        interpolation="none",
-        aspect="auto",
-        zorder=1,
-    )
-    axes.set_xlim(0, layout.width)
-    axes.set_ylim(layout.height, 0)
     axes.add_collection(LineCollection(lines, colors="white", linewidths=0.6, zorder=2))
+    return canvas
 
 
 def _captions(scene: Scene, layout: Layout, axes: Axes) -> None:
