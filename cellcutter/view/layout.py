@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 PAGE = 7.1  # inches: as wide as two columns of a journal
 _LARGEST, _SMALLEST = 1.1, 0.3  # inches of a thumbnail
-_NAMES = 1.15  # inches for the names of groups
+_NAMES = 1.15  # inches for the names of groups, at most
+_LETTER = 0.068  # inches of a letter of them
 _LINE = 0.1  # inches of a line of a caption
 _MARGIN = 0.12
 MOST_ACROSS, MOST_OF_GROUP = 16, 12
@@ -83,7 +84,9 @@ def lay_out(
     height, width = window
     named = any(name is not None for name, _ in groups)
     across = across or _across(groups, tiles, named=named)
-    room = PAGE - 2 * _MARGIN - (_NAMES if named else 0)
+    longest = max((len(name) for name, _ in groups if name is not None), default=-1)
+    beside = min(_NAMES, (longest + 1) * _LETTER)
+    room = PAGE - 2 * _MARGIN - beside
     inches = min(_LARGEST, max(_SMALLEST, room / (across * tiles) * 0.94))
     pixel = inches / width
     if dots:
@@ -92,7 +95,7 @@ def lay_out(
     step = width + max(1, gap // 3)
     cell = (tiles - 1) * step + width
     margin, below = round(_MARGIN / pixel), math.ceil(lines * _LINE / pixel)
-    left = margin + (round(_NAMES / pixel) if named else 0)
+    left = margin + round(beside / pixel)
     top = margin + (math.ceil(0.16 / pixel) if tiles > 1 else 0)
     places: list[tuple[int, int]] = []
     names: list[tuple[str, float, float]] = []

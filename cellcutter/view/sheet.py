@@ -31,6 +31,7 @@ _BATCH = 256  # cells that are read at one time
 _MOST_DOTS = 1 << 16  # of a side, for matplotlib
 _CAPTION, _LEGEND = 5.5, 7.0  # points
 _LEGEND_LINE = 0.16  # inches
+_FEW = 3  # slides whose limits the legend tells
 _ABSENT = (214, 214, 214)
 _SETTINGS: Any = {
     "pdf.fonttype": 42,
@@ -68,8 +69,8 @@ def draw(scene: Scene, path: Path, form: str, dpi: int, across: int | None, tall
         scene.choice.groups,
         (height, width),
         tiles=tiles,
-        lines=2 if scene.column else 1,
-        legend=0.3 + _LEGEND_LINE * len(legend) + 0.2,
+        lines=2 if scene.column and not scene.apart else 1,
+        legend=0.3 + _LEGEND_LINE * len(legend) + 0.08,
         across=across,
         dots=dpi if form == "png" else None,
     )
@@ -194,10 +195,11 @@ def _captions(scene: Scene, layout: Layout, axes: Axes) -> None:
     height, width = scene.cells.shape[2:]
     tiles = len(scene.channels) if scene.apart else 1
     middle = ((tiles - 1) * layout.step + width) / 2
+    between = " \N{MIDDLE DOT} " if scene.apart else "\n"
     for number_, (left, upper) in enumerate(layout.places):
         text = scene.ids[number_]
         if scene.column:
-            text += f"\n{_short(scene.values[number_], 14)}"
+            text += between + _short(scene.values[number_], 14)
         axes.text(
             left + middle,
             upper + height + 0.02 / layout.pixel,
@@ -211,7 +213,7 @@ def _captions(scene: Scene, layout: Layout, axes: Axes) -> None:
     for name, start, centre in layout.names:
         axes.text(start, centre, _wrapped(name), size=_LEGEND, va="center", weight="bold")
     if scene.apart and tiles > 1:
-        room = layout.step * layout.pixel * 72 / (0.62 * _CAPTION)
+        room = layout.step * layout.pixel * 72 / (0.57 * _CAPTION)
         for left in layout.headers:
             for i, channel in enumerate(scene.channels):
                 axes.text(
@@ -239,18 +241,23 @@ def _legend(scene: Scene) -> list[tuple[Colour | None, str]]:
     """Return the lines of the legend: a colour, where it has one, and words."""
     lines: list[tuple[Colour | None, str]] = []
     slides = scene.cells.slides
+    plain = scene.apart and len({channel.colour for channel in scene.channels}) == 1
     for i, channel in enumerate(scene.channels):
         limits = scene.contrast.limits[:, i]
         known = [limits[s] for s, present in enumerate(channel.present) if present]
         lacking = [slides[s] for s, present in enumerate(channel.present) if not present]
         if len({tuple(pair) for pair in known}) == 1:
             words = f"{range_of(known[0])}"
+        elif len(known) <= _FEW:
+            there = [name for name, present in zip(slides, channel.present, strict=True) if present]
+            pairs = zip(there, known, strict=True)
+            words = ", ".join(f"{_short(name, 24)} {range_of(pair)}" for name, pair in pairs)
         else:
             words = "each slide by itself"
         words += f" ({scene.contrast.said[i]})"
         if lacking:
             words += f"; absent in {_short(', '.join(lacking), 40)}"
-        lines.append((channel.colour, f"{_short(channel.name, 40)}   {words}"))
+        lines.append((None if plain else channel.colour, f"{_short(channel.name, 40)}   {words}"))
     notes = [*scene.said]
     if scene.gamma != 1:
         notes.append(f"gamma {number(scene.gamma)}")
