@@ -31,6 +31,7 @@ _BATCH = 256  # cells that are read at one time
 _MOST_DOTS = 1 << 16  # of a side, for matplotlib
 _CAPTION, _LEGEND = 5.5, 7.0  # points
 _LEGEND_LINE = 0.16  # inches
+_OF_PDF = 4  # dots of a pixel's side: viewers that smooth images blur it less
 _FEW = 3  # slides whose limits the legend tells
 _ABSENT = (214, 214, 214)
 _SETTINGS: Any = {
@@ -95,7 +96,7 @@ def draw(scene: Scene, path: Path, form: str, dpi: int, across: int | None, tall
             _save_png(figure, canvas, round(layout.pixel * dpi), path)
             return
         axes.imshow(
-            canvas,
+            canvas.repeat(_OF_PDF, axis=0).repeat(_OF_PDF, axis=1),
             extent=(0, layout.width, layout.footer, 0),
             interpolation="none",
             aspect="auto",
