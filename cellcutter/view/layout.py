@@ -84,34 +84,27 @@ def lay_out(
     height, width = window
     named = any(name is not None for name, _ in groups)
     across = across or _across(groups, tiles, named=named)
-    longest = max((len(name) for name, _ in groups if name is not None), default=-1)
-    beside = min(_NAMES, (longest + 1) * _LETTER)
-    room = PAGE - 2 * _MARGIN - beside
-    inches = min(_LARGEST, max(_SMALLEST, room / (across * tiles) * 0.94))
-    pixel = inches / width
-    if dots:
-        pixel = max(1, math.floor(inches * dots / width)) / dots
+    beside = min(_NAMES, max(0 if name is None else len(name) + 1 for name, _ in groups) * _LETTER)
+    pixel = _pixel(width, (PAGE - 2 * _MARGIN - beside) / (across * tiles), dots)
     gap = max(1, round(0.05 / pixel))
     step = width + max(1, gap // 3)
     cell = (tiles - 1) * step + width
-    margin, below = round(_MARGIN / pixel), math.ceil(lines * _LINE / pixel)
+    margin, down = round(_MARGIN / pixel), height + math.ceil(lines * _LINE / pixel)
     left = margin + round(beside / pixel)
-    top = margin + (math.ceil(0.16 / pixel) if tiles > 1 else 0)
     places: list[tuple[int, int]] = []
     names: list[tuple[str, float, float]] = []
-    y = top
+    y = margin + (math.ceil(0.16 / pixel) if tiles > 1 else 0)
     for name, number in groups:
         for i in range(number):
             row, column = divmod(i, across)
-            places.append((left + column * (cell + gap), y + row * (height + below)))
+            places.append((left + column * (cell + gap), y + row * down))
         if name is not None:
             names.append((name, float(margin), y + height / 2))
-        y += -(-number // across) * (height + below) + (gap if named else 0)
-    most = min(across, max((number for _, number in groups), default=1))
-    total = max(left + most * (cell + gap) - gap + margin, math.ceil(3.4 / pixel))
+        y += -(-number // across) * down + (gap if named else 0)
+    most = min(across, max(number for _, number in groups))
     return Layout(
         pixel=pixel,
-        width=total,
+        width=max(left + most * (cell + gap) - gap + margin, math.ceil(3.4 / pixel)),
         height=y + math.ceil(legend / pixel),
         places=places,
         step=step,
@@ -120,6 +113,12 @@ def lay_out(
         left=margin,
         footer=y,
     )
+
+
+def _pixel(width: int, room: float, dots: int | None) -> float:
+    """Return the inches of a pixel, where a thumbnail and a gap have so much room."""
+    inches = min(_LARGEST, max(_SMALLEST, room * 0.94))
+    return max(1, math.floor(inches * dots / width)) / dots if dots else inches / width
 
 
 def _across(groups: Sequence[tuple[str | None, int]], tiles: int, *, named: bool) -> int:

@@ -19,9 +19,10 @@ from cellcutter.errors import SettingsError
 from cellcutter.progress import Tally
 from cellcutter.types import Bools, Pixels
 from cellcutter.view.channels import Colour, brightness, composite, read
-from cellcutter.view.layout import Layout, lay_out, scale_bar
+from cellcutter.view.layout import Layout, lay_out
+from cellcutter.view.legend import SIZE, draw_legend, inches, legend_of, short
 from cellcutter.view.outlines import outlines
-from cellcutter.view.scene import Scene, number, range_of
+from cellcutter.view.scene import Scene
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
 
 _BATCH = 256  # cells that are read at one time
 _MOST_DOTS = 1 << 16  # of a side, for matplotlib
-_CAPTION, _LEGEND = 5.5, 7.0  # points
-_LEGEND_LINE = 0.16  # inches
+_CAPTION = 5.5  # points
 _OF_PDF = 4  # dots of a pixel's side: viewers that smooth images blur it less
-_FEW = 3  # slides whose limits the legend tells
 _ABSENT = (214, 214, 214)
 _SETTINGS: Any = {
     "pdf.fonttype": 42,
@@ -64,14 +63,14 @@ def draw(scene: Scene, path: Path, form: str, dpi: int, across: int | None, tall
     """
     mpl, Figure = _matplotlib()  # noqa: N806 - a class
     tiles = len(scene.channels) if scene.apart else 1
-    legend = _legend(scene)
+    legend = legend_of(scene)
     _, _, height, width = scene.cells.shape
     layout = lay_out(
         scene.choice.groups,
         (height, width),
         tiles=tiles,
         lines=2 if scene.column and not scene.apart else 1,
-        legend=0.3 + _LEGEND_LINE * len(legend) + 0.08,
+        legend=inches(legend),
         across=across,
         dots=dpi if form == "png" else None,
     )
@@ -89,22 +88,14 @@ def draw(scene: Scene, path: Path, form: str, dpi: int, across: int | None, tall
         axes.set_axis_off()
         axes.set_xlim(0, layout.width)
         axes.set_ylim(layout.height, 0)
+        axes.set_autoscale_on(False)
         canvas = _images(scene, layout, axes, tally)
         _captions(scene, layout, axes)
-        _draw_legend(scene, layout, axes, legend)
+        draw_legend(scene, layout, axes, legend)
         if form == "png":
             _save_png(figure, canvas, round(layout.pixel * dpi), path)
-            return
-        axes.imshow(
-            canvas.repeat(_OF_PDF, axis=0).repeat(_OF_PDF, axis=1),
-            extent=(0, layout.width, layout.footer, 0),
-            interpolation="none",
-            aspect="auto",
-        )
-        axes.set_xlim(0, layout.width)
-        axes.set_ylim(layout.height, 0)
-        # no date: the same cells make the same bytes
-        figure.savefig(path, format="pdf", dpi=dots, metadata={"CreationDate": None})
+        else:
+            _save_pdf(figure, canvas, layout, path)
 
 
 def _matplotlib() -> tuple[Any, type[Figure]]:
@@ -171,6 +162,18 @@ def _one(bright: Any, limits: Any, channel: int, colour: Colour) -> Pixels:
     return found
 
 
+def _save_pdf(figure: Figure, canvas: Pixels, layout: Layout, path: Path) -> None:
+    """Put thumbnails below what is drawn; no date, so the same cells make the same bytes."""
+    figure.axes[0].imshow(
+        canvas.repeat(_OF_PDF, axis=0).repeat(_OF_PDF, axis=1),
+        extent=(0, layout.width, layout.footer, 0),
+        interpolation="none",
+        aspect="auto",
+    )
+    figure.axes[0].set_ylim(layout.height, 0)
+    figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+
+
 def _images(scene: Scene, layout: Layout, axes: Axes, tally: Tally) -> Pixels:
     """Draw the outlines; return all thumbnails as one image, uint8 of shape (y, x, 3)."""
     from matplotlib.collections import LineCollection
@@ -200,7 +203,7 @@ def _captions(scene: Scene, layout: Layout, axes: Axes) -> None:
     for number_, (left, upper) in enumerate(layout.places):
         text = scene.ids[number_]
         if scene.column:
-            text += between + _short(scene.values[number_], 14)
+            text += between + short(scene.values[number_], 14)
         axes.text(
             left + middle,
             upper + height + 0.02 / layout.pixel,
@@ -212,7 +215,7 @@ def _captions(scene: Scene, layout: Layout, axes: Axes) -> None:
             color="0.25",
         )
     for name, start, centre in layout.names:
-        axes.text(start, centre, _wrapped(name), size=_LEGEND, va="center", weight="bold")
+        axes.text(start, centre, _wrapped(name), size=SIZE, va="center", weight="bold")
     if scene.apart and tiles > 1:
         room = layout.step * layout.pixel * 72 / (0.57 * _CAPTION)
         for left in layout.headers:
@@ -220,98 +223,13 @@ def _captions(scene: Scene, layout: Layout, axes: Axes) -> None:
                 axes.text(
                     left + i * layout.step + width / 2,
                     min(upper for _, upper in layout.places) - 0.03 / layout.pixel,
-                    _short(channel.name, max(3, int(room))),
+                    short(channel.name, max(3, int(room))),
                     size=_CAPTION,
                     ha="center",
                     va="bottom",
                 )
 
 
-def _short(text: str, most: int) -> str:
-    """Return a text on one line, and not too long."""
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
-
-
 def _wrapped(name: str) -> str:
-    lines = textwrap.wrap(_short(name, 48), 16) or [name]
+    lines = textwrap.wrap(short(name, 48), 16) or [name]
     return "\n".join(lines[:3])
-
-
-def _legend(scene: Scene) -> list[tuple[Colour | None, str]]:
-    """Return the lines of the legend: a colour, where it has one, and words."""
-    lines: list[tuple[Colour | None, str]] = []
-    slides = scene.cells.slides
-    plain = scene.apart and len({channel.colour for channel in scene.channels}) == 1
-    for i, channel in enumerate(scene.channels):
-        limits = scene.contrast.limits[:, i]
-        known = [limits[s] for s, present in enumerate(channel.present) if present]
-        lacking = [slides[s] for s, present in enumerate(channel.present) if not present]
-        if len({tuple(pair) for pair in known}) == 1:
-            words = f"{range_of(known[0])}"
-        elif len(known) <= _FEW:
-            there = [name for name, present in zip(slides, channel.present, strict=True) if present]
-            pairs = zip(there, known, strict=True)
-            words = ", ".join(f"{_short(name, 24)} {range_of(pair)}" for name, pair in pairs)
-        else:
-            words = "each slide by itself"
-        words += f" ({scene.contrast.said[i]})"
-        if lacking:
-            words += f"; absent in {_short(', '.join(lacking), 40)}"
-        lines.append((None if plain else channel.colour, f"{_short(channel.name, 40)}   {words}"))
-    notes = [*scene.said]
-    if scene.gamma != 1:
-        notes.append(f"gamma {number(scene.gamma)}")
-    if scene.column:
-        notes.append(
-            f"below each cell: {'CellID' if scene.cells.ids is not None else 'row'}, "
-            f"{_short(scene.column, 40)}"
-        )
-    lines.append((None, "; ".join(notes)))
-    return lines
-
-
-def _draw_legend(
-    scene: Scene, layout: Layout, axes: Axes, lines: list[tuple[Colour | None, str]]
-) -> None:
-    """Draw the scale bar and the legend below the cells."""
-    from matplotlib.patches import Rectangle
-
-    inch = 1 / layout.pixel
-    y = layout.footer + 0.14 * inch
-    length, words = _bar(scene)
-    axes.add_patch(Rectangle((layout.left, y), length, 0.035 * inch, color="black", lw=0))
-    axes.text(
-        layout.left + length + 0.06 * inch, y + 0.018 * inch, words, size=_LEGEND, va="center"
-    )
-    y += 0.22 * inch
-    for colour, text in lines:
-        left = float(layout.left)
-        if colour:
-            face = tuple(value / 255 for value in colour)
-            axes.add_patch(
-                Rectangle(
-                    (left, y - 0.045 * inch),
-                    0.09 * inch,
-                    0.09 * inch,
-                    facecolor=face,
-                    edgecolor="black",
-                    lw=0.4,
-                )
-            )
-            left += 0.16 * inch
-        room = int((layout.width - left) * layout.pixel * 72 / (0.56 * _LEGEND))
-        axes.text(left, y, _short(text, room), size=_LEGEND, va="center")
-        y += _LEGEND_LINE * inch
-
-
-def _bar(scene: Scene) -> tuple[float, str]:
-    """Return length in pixels and words of the scale bar."""
-    width = scene.cells.shape[3]
-    size = scene.cells.pixel_size
-    if size is None:
-        length = scale_bar(1.0, width)
-        why = "sizes differ" if any(scene.cells.pixel_sizes) else "size not known"
-        return length, f"{length:g} pixels ({why})"
-    length = scale_bar(size.x, width)
-    return length / size.x, f"{length:g} {size.unit}"
