@@ -91,13 +91,12 @@ def lay_out(
     cell = (tiles - 1) * step + width
     margin, down = round(_MARGIN / pixel), height + math.ceil(lines * _LINE / pixel)
     left = margin + round(beside / pixel)
-    places: list[tuple[int, int]] = []
-    names: list[tuple[str, float, float]] = []
+    places, names = [], []
     y = margin + (math.ceil(0.16 / pixel) if tiles > 1 else 0)
     for name, number in groups:
-        for i in range(number):
-            row, column = divmod(i, across)
-            places.append((left + column * (cell + gap), y + row * down))
+        places += [
+            (left + i % across * (cell + gap), y + i // across * down) for i in range(number)
+        ]
         if name is not None:
             names.append((name, float(margin), y + height / 2))
         y += -(-number // across) * down + (gap if named else 0)
