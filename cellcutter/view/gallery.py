@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 
 from cellcutter.documented import takes
-from cellcutter.errors import DestinationError, SettingsError
+from cellcutter.errors import DestinationError, SettingsError, StoreError
 from cellcutter.gallery_options import MANY, GalleryOptions
 from cellcutter.kinds import read_path
 from cellcutter.options import Name, complete
@@ -178,6 +178,8 @@ def _check(wanted: GalleryOptions, form: str) -> None:
 
 def _scene(cells: Cells, table: Table, wanted: GalleryOptions, *, page: bool) -> Scene:
     """Return what is drawn."""
+    if cells.dtype.kind not in "biuf":
+        raise StoreError(f"{cells.paths[0]}: pixels of type {cells.dtype} found, numbers expected")
     if wanted["outline"] and cells.masks is None:
         raise SettingsError(
             f"--outline: no cell masks found in {cells.paths[0]}, a store cut with --masks expected"

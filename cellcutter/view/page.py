@@ -20,16 +20,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellcutter.errors import SettingsError
 from cellcutter.progress import Tally
 from cellcutter.types import Floats, Pixels
 from cellcutter.version import __version__
 from cellcutter.view.channels import COLOURS, read
-from cellcutter.view.scene import Scene
+from cellcutter.view.scene import Scene, batches
 
 BLACK, BRIGHT = 32, 160
 MARK = '<meta name="generator" content="cellcutter gallery">'
 _ASSETS = Path(__file__).parent / "assets"
-_BATCH = 256  # cells that are read at one time
+_MOST = 2 << 30  # bytes of pixels: no browser opens more
 _LEVEL = 4  # of gzip: 6 takes twice as long for 2 % less
 _DIGITS = 6  # of numbers of the table
 
@@ -81,10 +82,16 @@ def quantised(pixels: Pixels, limits: Floats) -> Pixels:
 def _bytes(scene: Scene, tally: Tally) -> tuple[Pixels, Pixels | None]:
     """Return pixels, [channels, n, y, x], and masks, a bit each."""
     cells, rows, slides = scene.cells, scene.choice.rows, scene.slides
+    _, _, height, width = cells.shape
+    nbytes = len(scene.channels) * len(rows) * height * width
+    if nbytes > _MOST:
+        raise SettingsError(
+            f"{len(rows)} cells x {len(scene.channels)} channels of {height} x {width} pixels: "
+            f"{nbytes / 1e9:.0f} GB found, at most 2 expected: fewer cells (--number) or --channels"
+        )
     found = np.empty((len(scene.channels), len(rows), *cells.shape[2:]), np.uint8)
     masks = []
-    for first in range(0, len(rows), _BATCH):
-        part = slice(first, first + _BATCH)
+    for part in batches(scene, len(scene.channels)):
         pixels = read(cells, rows[part], scene.channels)
         limits = scene.contrast.limits[slides[part]]
         found[:, part] = quantised(pixels, limits).swapaxes(0, 1)

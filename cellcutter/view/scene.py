@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from cellcutter.types import Ints
 from cellcutter.view.channels import Channel
 from cellcutter.view.choose import Choice
 from cellcutter.view.contrast import Contrast
+
+_MOST_CELLS, _MOST_NBYTES = 256, 1 << 25  # that are read at one time
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,15 @@ class Scene:
         """The number of each chosen cell's slide."""
         found: Ints = self.cells.slide[self.choice.rows]
         return found
+
+
+def batches(scene: Scene, channels: int) -> Iterator[slice]:
+    """Yield parts of the chosen cells that fit the memory that one of them may take."""
+    _, _, height, width = scene.cells.shape
+    nbytes = max(1, channels * height * width * scene.cells.dtype.itemsize)
+    size = max(1, min(_MOST_CELLS, _MOST_NBYTES // nbytes))
+    for first in range(0, len(scene.ids), size):
+        yield slice(first, min(first + size, len(scene.ids)))
 
 
 def names_of(cells: Cells, rows: Ints) -> list[str]:

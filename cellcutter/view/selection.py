@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -13,6 +14,8 @@ from cellcutter.store.reading.cells import Cells
 from cellcutter.types import Floats, Ints
 from cellcutter.view.choose import Choice, How, choose, groups_of, sort
 from cellcutter.view.table import Table
+
+log = logging.getLogger("cellcutter")
 
 
 def choice_of(
@@ -68,6 +71,9 @@ def choice_of(
         raise SettingsError(f"{cells.paths[0]}: no cell chosen, at least one expected")
     said = [f"{len(rows):,} of {len(cells):,} cells, {_words(wanted, how)}"]
     if wanted["group_by"] is not None:
+        left = len(among) - sum(len(rows) for _, rows in groups)
+        if left:
+            log.info("%d of the cells have no %s; left out", left, wanted["group_by"])
         said[0] += f", by {wanted['group_by']}"
     return Choice(rows, counted), column, said
 

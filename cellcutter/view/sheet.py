@@ -22,14 +22,13 @@ from cellcutter.view.channels import Colour, brightness, composite, read
 from cellcutter.view.layout import Layout, lay_out
 from cellcutter.view.legend import SIZE, draw_legend, inches, legend_of, short
 from cellcutter.view.outlines import outlines
-from cellcutter.view.scene import Scene
+from cellcutter.view.scene import Scene, batches
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BATCH = 256  # cells that are read at one time
-_MOST_DOTS = 1 << 16  # of a side, for matplotlib
+_MOST_DOTS, _MOST = 1 << 16, 5e8  # of a side, for matplotlib; of all
 _CAPTION = 5.5  # points
 _OF_PDF = 4  # dots of a pixel's side: viewers that smooth images blur it less
 _ABSENT = (214, 214, 214)
@@ -76,7 +75,7 @@ def draw(scene: Scene, path: Path, form: str, dpi: int, across: int | None, tall
     )
     size = layout.width * layout.pixel, layout.height * layout.pixel
     dots = dpi if form == "png" else 72
-    if max(size) * dots >= _MOST_DOTS:
+    if max(size) * dots >= _MOST_DOTS or size[0] * size[1] * dots**2 > _MOST:
         raise SettingsError(
             f"{len(scene.ids)} cells: a picture of {size[0]:.0f} x {size[1]:.0f} inches at {dots} "
             "dots per inch found, a smaller one expected: fewer cells, --dpi, or an HTML page"
@@ -143,8 +142,7 @@ def pictures(scene: Scene) -> Iterator[tuple[int, Pixels, Bools | None]]:
     """
     colours = [channel.colour for channel in scene.channels]
     slides, masks = scene.slides, scene.cells.masks
-    for first in range(0, len(scene.ids), _BATCH):
-        part = slice(first, first + _BATCH)
+    for part in batches(scene, 4 * len(scene.channels)):
         rows = scene.choice.rows[part]
         limits = scene.contrast.limits[slides[part]]
         bright = brightness(read(scene.cells, rows, scene.channels), limits, scene.gamma)
@@ -152,7 +150,7 @@ def pictures(scene: Scene) -> Iterator[tuple[int, Pixels, Bools | None]]:
             tiles = np.stack([_one(bright, limits, i, c) for i, c in enumerate(colours)], axis=1)
         else:
             tiles = composite(bright, colours)[:, None]
-        yield first, tiles, masks.read(rows).astype(bool) if scene.outline and masks else None
+        yield part.start, tiles, masks.read(rows).astype(bool) if scene.outline and masks else None
 
 
 def _one(bright: Any, limits: Any, channel: int, colour: Colour) -> Pixels:

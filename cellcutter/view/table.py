@@ -65,6 +65,9 @@ class Table:
         SettingsError
             There is none of the name.
         """
+        return _texts(self._found(name, option))
+
+    def _found(self, name: str, option: str) -> pd.Series[Any]:
         if name == SLIDE and (self._given is None or SLIDE not in self._given):
             return _slides(self._cells)
         if name == CELL and self._cells.ids is not None:
@@ -100,10 +103,18 @@ class Table:
 
     def rows(self, rows: Ints) -> pd.DataFrame:
         """Return all columns of some cells."""
-        found = self._all.iloc[rows].reset_index(drop=True)
+        found = self._all.iloc[rows].reset_index(drop=True).apply(_texts)
         if len(self._cells.slides) > 1 and SLIDE not in found:
             found.insert(0, SLIDE, _slides(self._cells).iloc[rows].reset_index(drop=True))
         return found
+
+
+def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column whose objects, of several kinds perhaps, are texts."""
+    if column.dtype != object:
+        return column
+    texts: pd.Series[Any] = column.map(str, na_action="ignore")
+    return texts
 
 
 def _slides(cells: Cells) -> pd.Series[Any]:
@@ -153,6 +164,8 @@ def _joined(file: Path, table: pd.DataFrame, cells: Cells) -> pd.DataFrame:
         value = table[CELL][wrong].iloc[0]
         raise TableError(f"{file}: {str(value)[:40]!r} found in CellID, whole numbers expected")
     by_slide = len(cells.slides) > 1
+    if not by_slide and SLIDE in table:  # it may have other slides, too
+        by_slide = bool((table[SLIDE].astype(str) == cells.slides[0]).any())
     if by_slide and SLIDE not in table:
         if len(np.unique(ids)) < len(ids):
             raise TableError(

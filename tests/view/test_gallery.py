@@ -11,6 +11,7 @@ import pytest
 import cellcutter
 from cellcutter.commands import cli
 from cellcutter.view import gallery as room
+from cellcutter.view import page, sheet
 from tests.store.reading import stores
 from tests.view.conftest import cut
 
@@ -137,6 +138,23 @@ def test_a_page_is_made_without_them(store, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (tmp_path / "a.html").exists()
+
+
+def test_what_is_too_large_is_refused_before_it_is_made(store, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(page, "_MOST", 10_000)
+    monkeypatch.setattr(sheet, "_MOST", 10_000)
+    for name in ("a.html", "a.png"):
+        assert cli.main(["gallery", str(store), str(tmp_path / name)]) == 2
+        err = capfd.readouterr().err
+        assert "found, " in err
+        assert "expected: fewer cells" in err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_cells_without_a_group_are_told_of(store, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        cellcutter.gallery(store, tmp_path / "a.html", group_by="phenotype")
+    assert "1 of the cells have no phenotype; left out" in caplog.text
 
 
 def test_many_cells_are_warned_of(tmp_path, caplog, monkeypatch):

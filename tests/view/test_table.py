@@ -49,6 +49,28 @@ def test_by_slide(tmp_path, ending):
         assert slide == [0, 1]
 
 
+def test_of_one_slide_out_of_a_table_of_several(tmp_path):
+    with opened(tmp_path, "a") as cells:
+        path = tmp_path / "t.csv"
+        path.write_text("CellID,slide,mark\n3,a,yes\n3,b,no\n4,c,no\n")
+        marks = Table(cells, path).column("mark", "x")
+        assert marks.dropna().tolist() == ["yes"]
+        assert cells.ids[marks.notna().to_numpy()].tolist() == [3]
+        path.write_text("CellID,slide,mark\n3,other,yes\n")  # a name of its own
+        assert Table(cells, path).column("mark", "x").dropna().tolist() == ["yes"]
+
+
+def test_a_column_of_texts_and_numbers_is_one_of_texts(tmp_path):
+    with opened(tmp_path, "a") as cells:
+        path = tmp_path / "t.parquet"
+        pd.DataFrame({"CellID": [1, 2, 3], "x": [["b"], ["a", "c"], None]}).to_parquet(path)
+        column = Table(cells, path).column("x", "x")
+        assert sorted(column.dropna()) == ["['a' 'c']", "['b']"]
+        cellcutter.gallery(
+            tmp_path / "a.zarr", tmp_path / "a.html", table=path, group_by="x", sort_by="x"
+        )
+
+
 @pytest.mark.parametrize(
     ("text", "names", "message"),
     [
