@@ -124,7 +124,7 @@ def gallery(
         inputs = [path for path in cells.paths if isinstance(path, Path)] + files
         with claimed(names, inputs) as publication:
             table = Table(cells, given)
-            scene = _scene(cells, table, wanted, page=form == ".html")
+            scene = scene_of(cells, table, wanted, page=form == ".html")
             number = len(scene.ids)
             tally = Tally(progress or (lambda *_: None), "drawing", number)
             made = publication.folder / f"made{form}"
@@ -176,8 +176,22 @@ def _check(wanted: GalleryOptions, form: str) -> None:
         )
 
 
-def _scene(cells: Cells, table: Table, wanted: GalleryOptions, *, page: bool) -> Scene:
-    """Return what is drawn."""
+def scene_of(cells: Cells, table: Table, wanted: GalleryOptions, *, page: bool) -> Scene:
+    """Return what is drawn.
+
+    Parameters
+    ----------
+    cells : Cells
+    table : Table
+    wanted : GalleryOptions
+        All of them, as `complete` gives them.
+    page : bool
+        Whether it is a page, with all channels and more cells, or a picture.
+
+    Raises
+    ------
+    SettingsError, StoreError
+    """
     if cells.dtype.kind not in "biuf":
         raise StoreError(f"{cells.paths[0]}: pixels of type {cells.dtype} found, numbers expected")
     if wanted["outline"] and cells.masks is None:

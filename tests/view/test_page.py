@@ -125,7 +125,7 @@ def test_contrast_and_gamma(opened, store):
     page = opened(store, contrast=(0, 1024), channels=["CD3"])
     with cellcutter.open(store) as cells:
         pixels = cells.read([3], ["CD3"])[0].astype(float)
-    page.tab.get_by_text("Contrast", exact=False).first.click()
+    page.tab.get_by_role("button", name="Contrast of CD3").click()
     page.tab.get_by_label("Upper of CD3").fill("96")  # half as bright
     np.testing.assert_array_equal(
         page.pixels(3)[..., :3],

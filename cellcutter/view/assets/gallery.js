@@ -299,7 +299,7 @@
         output.textContent = key === "gamma" ? number(channel.gamma) : raw(channel, channel[key]);
         input.setAttribute("aria-valuetext", output.textContent);
       }
-      if (details.open && pixels[k]) plot(k, canvas);
+      if (!details.hidden && pixels[k]) plot(k, canvas);
     };
     const set = (key, value) => {
       channel[key] = value;
@@ -309,10 +309,13 @@
       redraw();
     };
     const reset = el("button", { type: "button", onclick: () => { Object.assign(channel, { low: BLACK, high: BRIGHT, gamma: about.gamma }); update(); redraw(); } }, "Reset");
-    const details = el("details", { ontoggle: () => update() },
-      el("summary", {}, "Contrast", el("span", { className: "hidden" }, ` of ${channel.name}`)), canvas,
+    const details = el("div", { className: "adjusting", hidden: true }, canvas,
       slider("low", "Lower", 0, 254, 1), slider("high", "Upper", 1, 255, 1), slider("gamma", "Gamma", 0.2, 3, 0.05),
       el("div", { className: "line quiet" }, el("span", {}, channel.said), reset));
+    const adjust = el("button", {
+      type: "button", title: "Contrast", "aria-label": `Contrast of ${channel.name}`, "aria-expanded": "false",
+      onclick: () => { details.hidden = !details.hidden; adjust.setAttribute("aria-expanded", !details.hidden); update(); },
+    }, "\u25d0");
     const drag = (event) => {
       const byte = Math.round(Math.min(255, Math.max(0, event.offsetX / canvas.clientWidth * 255)));
       const key = event.type === "pointerdown" ? (canvas.held = Math.abs(byte - channel.low) < Math.abs(byte - channel.high) ? "low" : "high") : canvas.held;
@@ -326,7 +329,7 @@
     const lacking = about.slides.filter((_, s) => !channel.present[s]);
     const title = channel.name + (lacking.length ? ` (absent in ${lacking.join(", ")})` : "");
     return el("div", { className: "channel" },
-      el("div", { className: "line" }, el("label", { className: "name", title }, on, swatch, el("span", {}, channel.name), ...(lacking.length ? [el("small", {}, "absent in some")] : [])), select), details);
+      el("div", { className: "line" }, el("label", { className: "name", title }, on, swatch, el("span", {}, channel.name), ...(lacking.length ? [el("small", {}, "absent in some")] : [])), select, adjust), details);
   };
 
   // --- filters
@@ -373,7 +376,7 @@
     const context = canvas.getContext("2d"), image = context.createImageData(W, H);
     fill(image.data);
     context.putImageData(image, 0, 0);
-    canvas.style.width = `${Math.max(W, 160)}px`;
+    canvas.style.width = `${Math.max(W, about.channels.length > 12 ? 112 : 160)}px`;
     return el("figure", {}, canvas, el("figcaption", { title: words }, words));
   };
   const open = (i) => {
