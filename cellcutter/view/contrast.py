@@ -145,7 +145,9 @@ def _matching(
     folded = {name.casefold(): pair for name, pair in given.items()}
     found = {}
     for channel in channels:
-        pair = given.get(channel.name) or folded.get(channel.name.casefold())
+        named = channel.name.casefold()
+        pair = given.get(channel.name) or folded.get(named)
+        pair = pair or folded.get(named.removeprefix("channel "))  # by its number
         if pair:
             found[channel.name] = pair
     if not found:

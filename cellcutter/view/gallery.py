@@ -198,7 +198,9 @@ def scene_of(cells: Cells, table: Table, wanted: GalleryOptions, *, page: bool) 
         raise SettingsError(
             f"--outline: no cell masks found in {cells.paths[0]}, a store cut with --masks expected"
         )
-    channels = channels_of(cells, wanted["channels"], every=page, apart=wanted["apart"])
+    channels = channels_of(
+        cells, wanted["channels"], every=page, apart=wanted["apart"] and not page
+    )
     choice, column, said = choice_of(cells, table, wanted, page=page)
     values = shown(table.column(column, "--sort-by"), choice.rows) if column else []
     return Scene(

@@ -197,11 +197,12 @@ def _captions(scene: Scene, layout: Layout, axes: Axes) -> None:
     height, width = scene.cells.shape[2:]
     tiles = len(scene.channels) if scene.apart else 1
     middle = ((tiles - 1) * layout.step + width) / 2
+    room = (tiles * layout.step) * layout.pixel * 72 / (0.6 * _CAPTION)
     between = " \N{MIDDLE DOT} " if scene.apart else "\n"
     for number_, (left, upper) in enumerate(layout.places):
         text = scene.ids[number_]
         if scene.column:
-            text += between + short(scene.values[number_], 14)
+            text += between + short(scene.values[number_], max(4, int(room)))
         axes.text(
             left + middle,
             upper + height + 0.02 / layout.pixel,

@@ -69,6 +69,12 @@ def test_given_limits(store):
         assert found.said[0] == "p1 to p99.9"
 
 
+def test_given_limits_by_number(tmp_path):
+    path = stores.old_store(tmp_path / "a.zarr", stores.pixels())
+    with cellcutter.open(path) as cells:
+        assert of(cells, {"2": (1.0, 2.0)}).limits[0, 1].tolist() == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
