@@ -14,6 +14,7 @@ __all__ = [
     "CutPlan",
     "CutResult",
     "DestinationError",
+    "Drawn",
     "Fault",
     "ImageError",
     "InputError",
@@ -28,6 +29,7 @@ __all__ = [
     "cut_cells",
     "cut_tiles",
     "export",
+    "gallery",
     "make_cohort",
     "open",
     "plan_cells",
@@ -39,9 +41,11 @@ _ROOMS = {
     "CutPlan": "planned",
     "Fault": "store.verifying.faults",
     "Verdict": "store.verifying.faults",
+    "Drawn": "view.gallery",
     "Written": "formats.work",
     "convert": "formats.convert",
     "export": "formats.export",
+    "gallery": "view.gallery",
     "Cells": "store.reading.cells",
     "make_cohort": "cohort",
     "open": "store.reading.opening",
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
     from cellcutter.store.reading.cells import Cells
     from cellcutter.store.reading.opening import open  # noqa: A004
     from cellcutter.store.verifying.faults import Fault, Verdict
+    from cellcutter.view.gallery import Drawn, gallery
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,7 @@ def option_sets(file: Path) -> list[Mapping[object, object] | str]:
     SettingsError
         The file cannot be read, or holds something else.
     """
-    content = _content(file)
+    content = content_of(file)
     if isinstance(content, dict) and isinstance(content.get("options"), dict):
         content = content["options"].get("cellcutter")
     elif isinstance(content, dict) and isinstance(content.get("options"), str):
@@ -37,8 +37,14 @@ def option_sets(file: Path) -> list[Mapping[object, object] | str]:
     return sets
 
 
-def _content(file: Path) -> object:
-    """Return the content of a YAML file: plain data."""
+def content_of(file: Path) -> object:
+    """Return the content of a YAML file: plain data.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, or is no YAML.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):

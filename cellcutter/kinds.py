@@ -157,6 +157,12 @@ def _channel(word: Any) -> int | str:
     return int(word) if isinstance(word, float) and word.is_integer() else operator.index(word)
 
 
+def _column(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(value)
+    return value
+
+
 def choice(*words: str) -> Kind:
     """Return the kind of an option that is one of some words."""
     return Kind(
@@ -179,6 +185,9 @@ COLUMNS = Kind(
 SIZE = Kind("float", "a number above 0", _size, "MB")
 SWITCH = Kind("bool", "true or false", _truth)
 SEED = Kind("int or bool", "a whole number of 0 or more", _seed, "SEED", bare="0")
+START = Kind("int", "a whole number of 0 or more", _seed, "SEED")
+FACTOR = Kind("float", "a number above 0", _size, "X")
+COLUMN = Kind("str", "the name of a column", _column, "COLUMN")
 PATH = Kind("path", "the path of a file", _path, "FILE")
 CSV = Kind("path", "the path of a file", _path, "CSV")
 CHANNELS = Kind("sequence of int or str", "a list of numbers and names", _channels, "C", many=True)

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from cellcutter.commands.parser import Parser
 from cellcutter.commands.running import run
 
-_COMMANDS = ("cut_cells", "cut_tiles", "plan", "info", "convert", "export", "cohort", "verify")
+_COMMANDS = (
+    "cut_cells",
+    "cut_tiles",
+    "plan",
+    "info",
+    "convert",
+    "export",
+    "cohort",
+    "gallery",
+    "verify",
+)
 
 
 def main_cut_cells(argv: Sequence[str] | None = None) -> int:

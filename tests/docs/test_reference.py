@@ -17,11 +17,19 @@ import pytest
 import cellcutter
 from benchmarks import report
 from cellcutter import errors
+from cellcutter.gallery_options import GalleryOptions
 from cellcutter.options import CellOptions, TileOptions, flags_of, options_of
 from cellcutter.store_options import ConvertOptions, ExportOptions, VerifyOptions
 from tests.docs.pages import ROOT
 
-KINDS = [CellOptions, TileOptions, ConvertOptions, ExportOptions, VerifyOptions]
+KINDS = [
+    CellOptions,
+    TileOptions,
+    ConvertOptions,
+    ExportOptions,
+    GalleryOptions,
+    VerifyOptions,
+]
 PUBLIC = [name for name in cellcutter.__all__ if not name.startswith("_")]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(cellcutter, name))]
 # Not asked for: an extended summary, "See Also", and examples of errors.

@@ -22,12 +22,18 @@ from mkdocs.structure.files import File
 
 import cellcutter
 from cellcutter.commands import cli
+from cellcutter.gallery_options import GalleryOptions
 from cellcutter.options import CellOptions, Options, TileOptions, flags_of, options_of
 from cellcutter.store_options import ConvertOptions, ExportOptions, VerifyOptions
 
-_KINDS = (("convert", ConvertOptions), ("export", ExportOptions), ("verify", VerifyOptions))
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/labsyspharm/cellcutter"
+_KINDS = (
+    ("convert", ConvertOptions),
+    ("export", ExportOptions),
+    ("gallery", GalleryOptions),
+    ("verify", VerifyOptions),
+)
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
 
 

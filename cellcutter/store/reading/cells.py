@@ -55,13 +55,9 @@ class Cells(ByRow):
         paths = [path.absolute() for path in paths]
         listing = listing and listing.absolute()
         self._made_by = paths, list(names), join, threads, cache_size, listing
-        self._cohort = Cohort(
-            [*map(Slide, paths, names)],
-            join,
-            threads or threads_for(paths),
-            int(cache_size * _MB),
-            listing,
-        )
+        slides = [*map(Slide, paths, names)]
+        threads = threads or threads_for(paths)
+        self._cohort = Cohort(slides, join, threads, int(cache_size * _MB), listing)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Cells, self._made_by
@@ -117,6 +113,11 @@ class Cells(ByRow):
     def slides(self) -> list[str]:
         """Names of the slides."""
         return [slide.name for slide in self._cohort.slides]
+
+    @property
+    def paths(self) -> list[Place]:
+        """Where the store of each slide lies."""
+        return [slide.path for slide in self._cohort.slides]
 
     @property
     def slide(self) -> Ints:

@@ -6,6 +6,7 @@ AnnData's format: https://anndata.readthedocs.io/en/stable/fileformat-prose.html
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import zstandard
 
 from cellcutter.errors import StoreError
 from cellcutter.store.reading.files import Files
-from cellcutter.store.reading.places import Place, Remote
+from cellcutter.store.reading.places import Place, Remote, open_files
 from cellcutter.types import Column, Ints
 
 if TYPE_CHECKING:  # zarr takes a quarter of a second, and opening a store does not need it
@@ -118,6 +120,9 @@ def obs_table(path: Place) -> pd.DataFrame:
 
 def obs_ids(path: Place) -> Ints:
     """Return the cells' numbers, int64 of shape (n,): a column of that name, or the index."""
+    for name in IDS:
+        if (quick := _written(open_files(path), f"obs/{name}")) is not None:
+            return quick
 
     def read(obs: zarr.Group) -> Ints:
         names = [*IDS, str(obs.attrs["_index"])]
@@ -126,6 +131,33 @@ def obs_ids(path: Place) -> Ints:
 
     found: Ints = _read_obs(path, read)
     return found
+
+
+def _written(files: Files, key: str) -> Ints | None:
+    """Return whole numbers as `zarr3.py` writes them, in one piece; None where they are not so.
+
+    Anything else, and what is damaged, is left to zarr, which takes a fifth of a second to import.
+    """
+    content = files.read(f"{key}/zarr.json")
+    try:
+        given = json.loads(content or b"{}")
+        grid, codecs = given["chunk_grid"], [codec["name"] for codec in given["codecs"]]
+        (rows,) = given["shape"]
+        plain = (
+            given["data_type"] == "int64"
+            and codecs == ["bytes", "zstd"]
+            and given["codecs"][0]["configuration"] == {"endian": "little"}
+            and grid["name"] == "regular"
+            and grid["configuration"]["chunk_shape"] == [rows]
+            and given["chunk_key_encoding"]["name"] == "default"
+        )
+        packed = _content(files, f"{key}/c/0").getvalue() if plain else b""
+        if not plain or zstandard.frame_content_size(packed) != 8 * rows:
+            return None
+        found = np.frombuffer(zstandard.decompress(packed), "<i8").astype(np.int64)
+    except (StoreError, zstandard.ZstdError, *_FAULTS):
+        return None
+    return found if len(found) == rows else None
 
 
 def obs_columns(path: Place) -> Iterator[tuple[str, Column]]:

@@ -16,9 +16,12 @@ import google_crc32c
 import numpy as np
 import pandas as pd
 import pytest
+import zstandard
 
 import cellcutter
 from cellcutter.errors import CellWarning, SettingsError, StoreError
+from cellcutter.store.reading import table
+from cellcutter.store.reading.files import FolderFiles
 from tests import slides
 from tests.store.reading import stores
 
@@ -402,3 +405,29 @@ print(seconds, memory() - before - found.nbytes / 2**20)
     seconds, megabytes = map(float, done.stdout.split())
     assert seconds < 0.3
     assert megabytes < 50
+
+
+def test_cell_ids_as_they_are_written_need_no_zarr(tmp_path, monkeypatch):
+    slide = slides.simple(tmp_path)
+    options = {"layout": "cells", "window_size": 9, "on_missing": "warn"}
+    cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr", **options)
+    path = tmp_path / "a.zarr"
+    ids = slide.table["CellID"].tolist()
+    quick = table._written(FolderFiles(path), "obs/CellID")
+    assert quick.tolist() == ids
+    monkeypatch.setattr(table, "_written", lambda *_: None)
+    assert table.obs_ids(path).tolist() == ids  # zarr says the same
+    monkeypatch.undo()
+    chunk, metadata = path / "obs/CellID/c/0", path / "obs/CellID/zarr.json"
+    for file, content in (
+        (chunk, chunk.read_bytes()[:-3]),
+        (chunk, b""),
+        (chunk, zstandard.compress(bytes(8 * len(ids) - 8))),
+        (metadata, metadata.read_bytes().replace(b"int64", b"int32")),
+        (metadata, b"{"),
+    ):
+        before = file.read_bytes()
+        file.write_bytes(content)
+        assert table._written(FolderFiles(path), "obs/CellID") is None
+        file.write_bytes(before)
+    assert table._written(FolderFiles(path), "obs/none") is None

@@ -1,0 +1,1 @@
+"""Stores into pictures and pages: the command ``cellcutter gallery``."""

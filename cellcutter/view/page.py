@@ -1,0 +1,208 @@
+"""Cells as a page: one HTML file that needs no network, and no library.
+
+Pixels are in the file as bytes, a channel after the other, compressed by gzip, in base64. Byte
+`BLACK` is what is black, byte `BRIGHT` what is brightest; there is room on both sides to change the
+contrast. Invariant: whatever comes from data is escaped, and the page may load nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellcutter.errors import SettingsError
+from cellcutter.progress import Tally
+from cellcutter.types import Floats, Pixels
+from cellcutter.version import __version__
+from cellcutter.view.channels import COLOURS, read
+from cellcutter.view.scene import Scene, batches
+
+BLACK, BRIGHT = 32, 160
+MARK = '<meta name="generator" content="cellcutter gallery">'
+_ASSETS = Path(__file__).parent / "assets"
+_MOST = 2 << 30  # bytes of pixels: no browser opens more
+_LEVEL = 4  # of gzip: 6 takes twice as long for 2 % less
+_DIGITS = 6  # of numbers of the table
+
+
+def write_page(
+    scene: Scene, table: pd.DataFrame, path: Path, group_by: str | None, tally: Tally
+) -> None:
+    """Write a page.
+
+    Parameters
+    ----------
+    scene : Scene
+    table : DataFrame
+        A row for each chosen cell.
+    path : Path
+    group_by : str, optional
+        The column that the page groups cells by at first.
+    tally : Tally
+        Counts cells.
+    """
+    pixels, masks = _bytes(scene, tally)
+    with ThreadPoolExecutor(scene.cells.threads) as pool:
+        packed = [*pool.map(_packed, [*pixels, *([] if masks is None else [masks])])]
+    about = _about(scene, table, group_by, has_masks=masks is not None)
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(_parts(about, packed))
+
+
+def quantised(pixels: Pixels, limits: Floats) -> Pixels:
+    """Return pixels as bytes.
+
+    Parameters
+    ----------
+    pixels : array of shape (n, channels, y, x)
+    limits : float64 array of shape (n, channels, 2)
+        What is black, and what is brightest; NaN for a channel that is not there.
+
+    Returns
+    -------
+    uint8 array of the same shape
+    """
+    low = limits[:, :, 0, None, None].astype(np.float32)
+    factor = ((BRIGHT - BLACK) / (limits[:, :, 1] - limits[:, :, 0]))[:, :, None, None]
+    values = (pixels.astype(np.float32) - low) * factor.astype(np.float32) + (BLACK + 0.5)
+    found: Pixels = np.nan_to_num(np.clip(values, 0, 255), copy=False).astype(np.uint8)
+    return found
+
+
+def _bytes(scene: Scene, tally: Tally) -> tuple[Pixels, Pixels | None]:
+    """Return pixels, [channels, n, y, x], and masks, a bit each."""
+    cells, rows, slides = scene.cells, scene.choice.rows, scene.slides
+    _, _, height, width = cells.shape
+    nbytes = len(scene.channels) * len(rows) * height * width
+    if nbytes > _MOST:
+        raise SettingsError(
+            f"{len(rows)} cells x {len(scene.channels)} channels of {height} x {width} pixels: "
+            f"{nbytes / 1e9:.0f} GB found, at most 2 expected: fewer cells (--number) or --channels"
+        )
+    found = np.empty((len(scene.channels), len(rows), *cells.shape[2:]), np.uint8)
+    masks = []
+    for part in batches(scene, len(scene.channels)):
+        pixels = read(cells, rows[part], scene.channels)
+        limits = scene.contrast.limits[slides[part]]
+        found[:, part] = quantised(pixels, limits).swapaxes(0, 1)
+        if cells.masks is not None:
+            masks.append(cells.masks.read(rows[part]).astype(bool))
+        tally.add(len(pixels))
+    return found, np.packbits(np.concatenate(masks)) if masks else None
+
+
+def _packed(values: Pixels) -> str:
+    content = gzip.compress(np.ascontiguousarray(values).data, _LEVEL, mtime=0)
+    return base64.b64encode(content).decode("ascii")
+
+
+def _parts(about: dict[str, Any], packed: list[str]) -> Iterator[str]:
+    """Yield the page, piece by piece."""
+    style, script, body = (
+        (_ASSETS / name).read_text(encoding="utf-8")
+        for name in ("gallery.css", "gallery.js", "gallery.html")
+    )
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    yield f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    yield f"<title>{html.escape(about['title'])}</title>\n<style>{style}</style>\n</head>\n"
+    yield f'<body>\n{body}\n<script type="application/json" id="about">{_json(about)}</script>\n'
+    for number, text in enumerate(packed):
+        yield f'<script type="text/plain" id="data-{number}">{text}</script>\n'
+    yield f"<script>{script}</script>\n</body>\n</html>\n"
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _json(value: object) -> str:
+    """Return JSON that ends no element of a page, whatever its texts are."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _about(
+    scene: Scene, table: pd.DataFrame, group_by: str | None, *, has_masks: bool
+) -> dict[str, Any]:
+    """Return all that the page is told but pixels."""
+    cells = scene.cells
+    size = cells.pixel_size
+    laid_over = 3 if len(scene.channels) > 4 else len(scene.channels)
+    return {
+        "title": ", ".join(cells.slides[:3]) + (" ..." if len(cells.slides) > 3 else ""),
+        "version": __version__,
+        "said": scene.said,
+        "window": list(cells.shape[2:]),
+        "pixelSize": None if size is None else {"x": size.x, "unit": size.unit},
+        "black": BLACK,
+        "bright": BRIGHT,
+        "gamma": scene.gamma,
+        "apart": scene.apart,
+        "outline": scene.outline,
+        "masks": has_masks,
+        "hasIds": cells.ids is not None,
+        "palette": COLOURS,
+        "channels": [
+            {
+                "name": channel.name,
+                "colour": list(channel.colour),
+                "on": number < laid_over,
+                "present": list(channel.present),
+                "limits": [_limits(pair) for pair in scene.contrast.limits[:, number]],
+                "said": scene.contrast.said[number],
+            }
+            for number, channel in enumerate(scene.channels)
+        ],
+        "slides": cells.slides,
+        "slide": scene.slides.tolist(),
+        "ids": scene.ids,
+        "columns": [_column(str(name), table[name]) for name in table],
+        "groupBy": group_by,
+        "caption": scene.column,
+    }
+
+
+def _limits(pair: Floats) -> list[float] | None:
+    return None if np.isnan(pair).any() else [float(value) for value in pair]
+
+
+def _column(name: str, values: pd.Series[Any]) -> dict[str, Any]:
+    """Return a column: numbers, null where there is none; or texts by their numbers."""
+    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+        numbers = values.astype(np.float64).to_numpy()
+        return {"name": name, "numbers": [_number(number) for number in numbers.tolist()]}
+    texts = [*map(str, values.dropna().unique())]
+    if isinstance(values.dtype, pd.CategoricalDtype):  # in the order of the categories
+        known = [text for text in map(str, values.cat.categories) if text in set(texts)]
+    else:
+        known = sorted(set(texts))
+    place = {text: number for number, text in enumerate(known)}
+    missing = values.isna().to_numpy(bool).tolist()
+    pairs = zip(values.tolist(), missing, strict=True)
+    return {
+        "name": name,
+        "texts": known,
+        "codes": [-1 if none else place[str(value)] for value, none in pairs],
+    }
+
+
+def _number(value: float) -> float | int | None:
+    if not np.isfinite(value):
+        return None
+    return int(value) if value.is_integer() else float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,60 @@
+"""A few cells beside one another, for pages that list slides: a small picture without words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellcutter.gallery_options import GalleryOptions
+from cellcutter.options import complete
+from cellcutter.store.reading.opening import Paths
+from cellcutter.store.reading.opening import open as open_stores
+from cellcutter.view.gallery import scene_of
+from cellcutter.view.sheet import pictures
+from cellcutter.view.table import Table
+
+_GAP = 2  # pixels between cells, transparent
+
+
+def strip(
+    stores: Paths,
+    *,
+    number: int = 12,
+    seed: int = 0,
+    channels: Sequence[int | str] | str | None = None,
+) -> bytes:
+    """Return random cells beside one another as a PNG, each with its own pixels.
+
+    It needs no matplotlib.
+
+    Parameters
+    ----------
+    stores : path, sequence of paths, or mapping of slides' names to paths
+    number, seed, channels : optional
+        As for :func:`cellcutter.gallery`; the contrast is that of the slide.
+
+    Returns
+    -------
+    bytes
+        As high as a window is; fewer cells where the store has fewer.
+
+    Raises
+    ------
+    cellcutter.InputError
+        As for :func:`cellcutter.gallery`.
+    """
+    import imagecodecs
+
+    given = {"number": number, "seed": seed, "channels": channels}
+    wanted = complete(GalleryOptions, given)
+    with open_stores(stores, join="outer") as cells:
+        scene = scene_of(cells, Table(cells), wanted, page=False)
+        _, _, height, width = cells.shape
+        step = width + _GAP
+        image = np.zeros((height, step * len(scene.ids) - _GAP, 4), np.uint8)
+        for first, tiles, _ in pictures(scene):
+            for i, tile in enumerate(tiles[:, 0], first):
+                image[:, i * step : i * step + width, :3] = tile
+                image[:, i * step : i * step + width, 3] = 255
+    return bytes(imagecodecs.png_encode(image))

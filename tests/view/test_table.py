@@ -1,0 +1,96 @@
+"""Tables that are joined to the cells of stores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cellcutter
+from cellcutter.errors import TableError
+from cellcutter.view.table import Table
+from tests.store.reading import stores
+
+
+def opened(tmp_path, *names):
+    images = stores.pixels()
+    for seed, name in enumerate(names):
+        stores.cells_store(tmp_path / f"{name}.zarr", images, stores.table(30, seed))
+    return cellcutter.open([tmp_path / f"{name}.zarr" for name in names])
+
+
+def test_by_cell_id_in_any_order_with_gaps(tmp_path):
+    with opened(tmp_path, "a") as cells:
+        given = pd.DataFrame({"CellID": [7, 900, 3], "cluster": [1, 2, 5], "kind": ["x", "y", "z"]})
+        given.to_csv(tmp_path / "t.csv", index=False)
+        table = Table(cells, tmp_path / "t.csv")
+        expected = [{7: 1, 3: 5}.get(cell, np.nan) for cell in cells.ids.tolist()]
+        np.testing.assert_array_equal(table.column("cluster", "x").astype(float), expected)
+        row = cells.rows_of([3])
+        found = table.rows(row)
+        assert found["kind"].tolist() == ["z"]
+        assert found["CD8"].tolist() == [cells.obs["CD8"].iloc[row[0]]]
+        assert table.column("cd8", "x").name == "CD8"
+        assert [*found].count("cluster") == 1  # the given one, not the store's
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_by_slide(tmp_path, ending):
+    with opened(tmp_path, "a", "b") as cells:
+        given = pd.DataFrame(
+            {"CellID": [4, 4, 4], "slide": ["b", "a", "other"], "mark": ["yes", "no", "lost"]}
+        )
+        path = tmp_path / f"t.{ending}"
+        given.to_parquet(path) if ending == "parquet" else given.to_csv(path, index=False)
+        marks = Table(cells, path).column("mark", "x")
+        slide = cells.slide[marks.notna().to_numpy()].tolist()
+        assert marks.dropna().tolist() == ["no", "yes"]
+        assert cells.ids[marks.notna().to_numpy()].tolist() == [4, 4]
+        assert slide == [0, 1]
+
+
+def test_of_one_slide_out_of_a_table_of_several(tmp_path):
+    with opened(tmp_path, "a") as cells:
+        path = tmp_path / "t.csv"
+        path.write_text("CellID,slide,mark\n3,a,yes\n3,b,no\n4,c,no\n")
+        marks = Table(cells, path).column("mark", "x")
+        assert marks.dropna().tolist() == ["yes"]
+        assert cells.ids[marks.notna().to_numpy()].tolist() == [3]
+        path.write_text("CellID,slide,mark\n3,other,yes\n")  # a name of its own
+        assert Table(cells, path).column("mark", "x").dropna().tolist() == ["yes"]
+
+
+def test_a_column_of_texts_and_numbers_is_one_of_texts(tmp_path):
+    with opened(tmp_path, "a") as cells:
+        path = tmp_path / "t.parquet"
+        pd.DataFrame({"CellID": [1, 2, 3], "x": [["b"], ["a", "c"], None]}).to_parquet(path)
+        column = Table(cells, path).column("x", "x")
+        assert sorted(column.dropna()) == ["['a' 'c']", "['b']"]
+        cellcutter.gallery(
+            tmp_path / "a.zarr", tmp_path / "a.html", table=path, group_by="x", sort_by="x"
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        ("Cell,x\n1,2\n", ["a"], "columns Cell, x found; a table of cells with a column CellID"),
+        ("CellID,x\n1,2\n1,3\n", ["a"], "CellID 1 found twice, once expected"),
+        ("CellID,x\n1.5,2\n", ["a"], "'1.5' found in CellID, whole numbers expected"),
+        ("CellID,x\n99,2\n", ["a"], "none of the stores' CellIDs found"),
+        ("CellID,x\n1,2\n", ["a", "b"], "no column slide found, but expected: several slides"),
+        ("CellID,slide\n1,b\n1,b\n", ["a", "b"], "CellID 1 of slide b found twice"),
+        ("CellID,slide\n1,c\n", ["a", "b"], "none of the stores' CellIDs found"),
+        ("", ["a"], "No columns to parse"),
+        ("CellID,CellID\n1,1\n", ["a"], None),
+    ],
+)
+def test_what_cannot_be_joined(tmp_path, text, names, message):
+    (tmp_path / "t.csv").write_text(text)
+    with opened(tmp_path, *names) as cells:
+        if message is None:
+            Table(cells, tmp_path / "t.csv")
+            return
+        with pytest.raises(TableError, match=message) as caught:
+            Table(cells, tmp_path / "t.csv")
+    assert str(tmp_path / "t.csv") in str(caught.value)
