@@ -66,8 +66,11 @@ class CellsStore:
         axis: str,
         archive: Path | None = None,
     ) -> None:
-        turns = (f"{IMAGES}/{layout.key(index)}" for index in range(layout.number))
-        self._files = Container(folder, archive, turns)
+        turns = [f"{IMAGES}/{layout.key(index)}" for index in range(layout.number)]
+        shards = {*turns}
+        if masks is not None:
+            shards |= {f"{MASKS}/{masks.key(index)}" for index in range(masks.number)}
+        self._files = Container(folder, archive, turns, shards)
         self._tree = Tree(self._files)
         for name in _GROUPS:
             self._tree.group(name, _DICT)

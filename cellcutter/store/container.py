@@ -13,23 +13,17 @@ import os
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from cellcutter import system
 from cellcutter.errors import changed
 from cellcutter.store import manifest
+from cellcutter.store.whole import Moved, WholeFiles, Written, reclaim
 
 _COPIED_NBYTES = 1 << 20
-
-
-class _Written(NamedTuple):
-    """What a file was when it was written."""
-
-    nbytes: int
-    digest: bytes
 
 
 class Container:
@@ -44,18 +38,37 @@ class Container:
         have, so that the disk holds little more than one copy.
     turns : iterable of str
         Names of the archive's first members, in their order. All others come at the end.
+    lasting : collection of str
+        Names of files that do not change from here on. Where an interrupted run has made some in
+        the same folder, they are kept, and all other files removed.
     hold : bool
         Files stay in the folder until the end.
     """
 
     def __init__(
-        self, folder: Path, archive: Path | None, turns: Iterable[str], *, hold: bool = False
+        self,
+        folder: Path,
+        archive: Path | None,
+        turns: Iterable[str],
+        lasting: Collection[str],
+        *,
+        hold: bool = False,
     ) -> None:
-        folder.mkdir()
         self.folder = folder
         self.identity = ""
-        self._archive = None if archive is None else zipfile.ZipFile(archive, "x")
-        self._made: dict[str, _Written] = {}
+        self._made: dict[str, Written] = {}
+        self._moved: dict[str, Moved] = {}
+        whole = folder.with_name(f"{folder.name}.whole")
+        if whole.exists():
+            self._made, self._moved = reclaim(whole, folder, archive, lasting)
+        else:
+            folder.mkdir()
+        self._whole = WholeFiles(whole)
+        self._lasting = lasting
+        self._archive: zipfile.ZipFile | None = None
+        self._file: BinaryIO | None = None
+        if archive is not None:
+            self._archive, self._file = _opened(archive, self._made, self._moved)
         self._hold = hold
         self._turns = iter(turns)
         self._next = next(self._turns, None)
@@ -66,9 +79,10 @@ class Container:
 
     def __exit__(self, *_: object) -> None:
         """Close the archive; where writing has failed, what is written last will fail as well."""
+        self._whole.close()
         if self._archive:
             with suppress(OSError, ValueError):  # the latter where a member was being written
-                self._archive.close()
+                self._close(self._archive)
 
     def path(self, name: str) -> Path:
         """Return where a file lies until it moves."""
@@ -78,6 +92,27 @@ class Container:
         """Return the bytes of a file; None where it is not whole."""
         found = self._made.get(name)
         return found and found.nbytes
+
+    def content(self, name: str) -> bytes:
+        """Return a file that is whole, wherever it lies.
+
+        Raises
+        ------
+        DestinationError
+            It has another size than it was written with.
+        OSError
+        """
+        path, moved = self.path(name), self._moved.get(name)
+        if self._archive is None or moved is None:
+            content = path.read_bytes()
+        else:
+            path = Path(str(self._archive.filename))
+            nbytes = self._made[name].nbytes
+            with path.open("rb") as file:
+                file.seek(moved.end - nbytes)
+                content = file.read(nbytes)
+        self._check(path, name, len(content))
+        return content
 
     @contextmanager
     def create(self, name: str, buffering: int = io.DEFAULT_BUFFER_SIZE) -> Iterator[BinaryIO]:
@@ -155,7 +190,7 @@ class Container:
         for name in order:
             if name not in moved:
                 self._move(self._archive, name)
-        self._archive.close()
+        self._close(self._archive)
         made = Path(str(self._archive.filename))
         with zipfile.ZipFile(made) as archive:
             for name in order:
@@ -163,35 +198,37 @@ class Container:
                 self._check(made / name, name, member.file_size if member else None)
         return made
 
-    def check_size(self, name: str, found: int) -> None:
-        """Make sure that a file has the size that it was written with.
-
-        Raises
-        ------
-        DestinationError
-        """
-        self._check(self.path(name), name, found)
-
     def _note(self, name: str, file: BinaryIO, digest: bytes) -> None:
         """Remember a file that is whole and still open, and have it written to the disk."""
-        self._made[name] = _Written(os.fstat(file.fileno()).st_size, digest)
+        written = Written(os.fstat(file.fileno()).st_size, digest)
+        if name in self._lasting:
+            self._whole.add(name, written)
+        self._made[name] = written
         if self._archive is None:
             system.begin_sync(file.fileno())
 
+    def _close(self, archive: zipfile.ZipFile) -> None:
+        archive.close()
+        if self._file:
+            self._file.close()
+
     def _move_turns(self, archive: zipfile.ZipFile) -> None:
         while self._next is not None and self._next in self._made:
-            self._move(archive, self._next)
+            if self._next not in self._moved:
+                self._move(archive, self._next)
             self._next = next(self._turns, None)
 
     def _move(self, archive: zipfile.ZipFile, name: str) -> None:
         file = self.path(name)
         if not file.exists():
             raise changed(file, "nothing", "a file")
-        info = zipfile.ZipInfo(name)
-        info.external_attr = 0o644 << 16
-        info.file_size = file.stat().st_size
+        info = _member(name, file.stat().st_size)
         with file.open("rb") as source, archive.open(info, "w") as target:
             shutil.copyfileobj(source, target, _COPIED_NBYTES)
+        if name in self._lasting:
+            moved = Moved(info.header_offset, archive.start_dir, info.CRC)
+            self._moved[name] = moved
+            self._whole.move(name, moved)
         file.unlink()
 
     def _check(self, path: Path, name: str, found: int | None) -> None:
@@ -213,6 +250,36 @@ class _Hashing(io.FileIO):
         written = super().write(content)
         self.hash.update(memoryview(content)[:written])
         return written
+
+
+def _member(name: str, nbytes: int) -> zipfile.ZipInfo:
+    """Return what a zip file says of a member, without a date."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o644 << 16
+    info.file_size = nbytes
+    return info
+
+
+def _opened(
+    path: Path, made: Mapping[str, Written], moved: Mapping[str, Moved]
+) -> tuple[zipfile.ZipFile, BinaryIO | None]:
+    """Return a zip file that members are written to, behind those that are there already.
+
+    And the file behind it, where that must be closed, too.
+    """
+    if not path.exists():
+        return zipfile.ZipFile(path, "x"), None
+    file = path.open("r+b")
+    file.seek(0, io.SEEK_END)
+    archive = zipfile.ZipFile(file, "w")
+    for name, place in moved.items():
+        info = _member(name, made[name].nbytes)
+        info.FileHeader(info.file_size * 1.05 > zipfile.ZIP64_LIMIT)  # as zipfile decides it
+        info.header_offset, info.CRC = place.start, place.checksum
+        info.compress_size = info.file_size
+        archive.filelist.append(info)
+        archive.NameToInfo[name] = info
+    return archive, file
 
 
 def _size_of(file: Path) -> int | None:

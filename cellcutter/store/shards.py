@@ -97,6 +97,11 @@ class ShardWriter:
             out.write(content)
             out.write(_CHECKSUM.pack(google_crc32c.value(content)))
 
+    def missing(self) -> list[int]:
+        """Return the shards that are not whole."""
+        keys = enumerate(self.names())
+        return [index for index, key in keys if self._files.nbytes(key) is None]
+
     def read(self, index: int, out: NDArray[np.generic]) -> None:
         """Read a shard back that was written; cells that it lacks are zero.
 
@@ -111,9 +116,7 @@ class ShardWriter:
             The file is not as it was written.
         OSError
         """
-        key = self.key(index)
-        content = self._files.path(key).read_bytes()
-        self._files.check_size(key, len(content))
+        content = self._files.content(self.key(index))
         n = self.layout.per_chunk
         stop = len(content) - _CHECKSUM.size
         index_of = np.frombuffer(content[stop - 16 * n : stop], "<u8").reshape(n, 2).tolist()

@@ -12,7 +12,6 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,9 +59,10 @@ class StoreWriter:
         self._division = layout.division
         self._frames: dict[int, Frame] = {}
         self._memory = threading.local()
-        turns = chain([METADATA], self._keys())
-        self._files = Container(folder, archive, turns, hold=rereadable)
-        self._files.write(METADATA, array_metadata(layout, self._codec))
+        turns = [METADATA, *self._keys()]
+        self._files = Container(folder, archive, turns, frozenset(turns), hold=rereadable)
+        if self._files.nbytes(METADATA) is None:
+            self._files.write(METADATA, array_metadata(layout, self._codec))
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -110,8 +110,13 @@ class StoreWriter:
             del self._frames[index]
             self._files.advance()
 
+    def missing(self) -> list[int]:
+        """Return the chunks that are not whole."""
+        keys = enumerate(self._keys())
+        return [index for index, key in keys if self._files.nbytes(key) is None]
+
     def read(self, index: int, out: NDArray[np.generic]) -> None:
-        """Read a chunk back that was written; only where it is `rereadable`.
+        """Read a chunk back that is `rereadable`, or was there at the start.
 
         Parameters
         ----------
@@ -124,9 +129,7 @@ class StoreWriter:
             The file is not as it was written.
         OSError
         """
-        key = self.layout.key(index)
-        content = self._files.path(key).read_bytes()
-        self._files.check_size(key, len(content))
+        content = self._files.content(self.layout.key(index))
         if self._codec is None:
             out.reshape(-1).view(np.uint8)[:] = np.frombuffer(content, np.uint8)
         else:
