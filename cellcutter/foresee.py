@@ -15,11 +15,11 @@ import numpy as np
 
 from cellcutter.cells.checks import LARGER, OK
 from cellcutter.cells.found import Extent, Survey
+from cellcutter.cutting import Work
 from cellcutter.engine.plan import Plan
 from cellcutter.limits import MB
 from cellcutter.outputs import Outputs
 from cellcutter.planned import CutPlan, PlannedArray, PlannedBlocks, PlannedWindow
-from cellcutter.produce import Work
 from cellcutter.request import Array, Request
 from cellcutter.store import manifest
 from cellcutter.store.layout import IMAGES, MASKS

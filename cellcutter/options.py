@@ -30,9 +30,7 @@ from cellcutter.kinds import (
 Name = str | os.PathLike[str]
 AnyOptions = TypeVar("AnyOptions", bound=Mapping[str, object])
 
-DEFAULT_CHUNK_SIZE = 32
-DEFAULT_CACHE_SIZE = 10 * 1024
-LEAST_CACHE_SIZE = 64
+DEFAULT_CHUNK_SIZE, DEFAULT_CACHE_SIZE, LEAST_CACHE_SIZE = 32, 10 * 1024, 64  # MB
 CUT, STORED, RESOURCES = "what is cut", "what is stored, and how", "resources"
 
 
@@ -52,8 +50,7 @@ class Options(TypedDict, total=False):
         int | None,
         Option(
             WHOLE,
-            "which image of IMAGE, from 1, where the file has several (default: that of the "
-            "mask's size, or the largest)",
+            "which of several images of IMAGE, from 1 (default: of the mask's size, or largest)",
             CUT,
         ),
     ]
@@ -65,9 +62,8 @@ class Options(TypedDict, total=False):
         Literal["chunks", "cells"],
         Option(
             choice("chunks", "cells"),
-            "how the store is laid out: chunks is one array [channels, cells, y, x] that all "
-            "versions of zarr read; cells is an AnnData store whose images, [cells, channels, y, "
-            "x], are quick to read one by one in any order (default: chunks)",
+            "chunks: one array [channels, cells, y, x] that all versions of zarr read; cells: an "
+            "AnnData store, quick to read in any order (default: chunks)",
             STORED,
             default="chunks",
         ),
@@ -85,9 +81,8 @@ class Options(TypedDict, total=False):
         Literal["sampled", "exact", "none"],
         Option(
             choice("sampled", "exact", "none"),
-            "mean, standard deviation and percentiles of each channel, in the store's attributes: "
-            "of some thousand cells (sampled), or of all, which takes longer (exact) (default: "
-            "sampled)",
+            "mean, standard deviation and percentiles of each channel: of some thousand cells "
+            "(sampled), or of all, which takes longer (exact) (default: sampled)",
             STORED,
             default="sampled",
         ),
@@ -132,6 +127,16 @@ class Options(TypedDict, total=False):
             flags=("-f", "--force"),
         ),
     ]
+    resume: Annotated[
+        bool,
+        Option(
+            SWITCH,
+            "go on from the chunks that an interrupted run of the same command has left, and leave "
+            "those that are whole where this run is interrupted",
+            STORED,
+            default=False,
+        ),
+    ]
     save_metadata: Annotated[
         Name | None,
         Option(
@@ -168,7 +173,7 @@ class CellOptions(Options, total=False):
         Option(
             LENGTH,
             "height and width of a thumbnail in pixels, or in micrometres such as 20um, rounded up "
-            "to pixels (default: those of the largest cell of the table)",
+            "(default: those of the largest cell of the table)",
             CUT,
         ),
     ]
@@ -215,8 +220,7 @@ class CellOptions(Options, total=False):
         int | None,
         Option(
             WHOLE,
-            "which image of SEGMENTATION_MASK, from 1, where the file has several (default: the "
-            "largest)",
+            "which of several images of SEGMENTATION_MASK, from 1 (default: the largest)",
             CUT,
         ),
     ]

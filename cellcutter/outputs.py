@@ -6,7 +6,7 @@ Masks are written first, and read back when they are laid over thumbnails.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -27,18 +27,16 @@ Sink = Callable[[int, Pixels], None]
 
 
 class _Writer(Protocol):
-    """What writes an array of either layout."""
+    """What writes an array of either layout, and reads it back."""
 
     @property
     def layout(self) -> Layout: ...
 
     def write(self, index: int, part: Pixels, masks: Bools | None = None, /) -> None: ...
 
-
-class _Masks(_Writer, Protocol):
-    """The same for masks, which are read back."""
-
     def read(self, index: int, out: Pixels, /) -> None: ...
+
+    def missing(self) -> list[int]: ...
 
 
 class Outputs:
@@ -110,19 +108,38 @@ class Outputs:
         """Identity of the store of thumbnails, once it is finished."""
         return self._stores[-1].identity if self._cells is None else self._cells.identity
 
+    def missing(self) -> list[list[int]]:
+        """Return the chunks of each array that are not whole: all but those of a run before."""
+        images, masks = self._writers()
+        return [writer.missing() for writer in (masks, images) if writer]
+
     def sinks(self) -> list[Sink]:
         """Return what takes the chunks of each array, from any thread."""
-        if self._cells is not None:
-            images: _Writer = _Images(self._cells)
-            masks: _Masks | None = self._cells.masks
-        else:
-            images = self._stores[-1]
-            masks = self._stores[0] if len(self._stores) > 1 else None
+        images, masks = self._writers()
         if masks is None:
             return [self._sink(images, None)]
         return [masks.write, self._sink(images, masks)]
 
-    def _sink(self, images: _Writer, masks: _Masks | None) -> Sink:
+    def count(self, chunks: Iterable[int]) -> None:
+        """Count the thumbnails of chunks that were there at the start; their masks are complete."""
+        images, masks = self._writers()
+        if self._statistics is None:
+            return
+        pixels = np.empty(images.layout.stored_chunks, images.layout.dtype)
+        found = None if masks is None else np.empty(masks.layout.chunks, bool)
+        for index in chunks:
+            images.read(index, pixels)
+            if masks is not None and found is not None:
+                masks.read(index, found)
+            self._statistics.add(index, pixels, found, cells_first=self._request.cells_first)
+
+    def _writers(self) -> tuple[_Writer, _Writer | None]:
+        """Return what writes the images, and their masks."""
+        if self._cells is not None:
+            return self._cells.images, self._cells.masks
+        return self._stores[-1], self._stores[0] if len(self._stores) > 1 else None
+
+    def _sink(self, images: _Writer, masks: _Writer | None) -> Sink:
         """Return what counts thumbnails and writes them, with masks laid over them if wanted."""
         memory = threading.local()
         statistics, request = self._statistics, self._request
@@ -189,14 +206,6 @@ class Outputs:
         columns = describe.channel_columns(names, request.channels, statistics)
         cells.write_frame("var", range(len(names)), columns)
         return attributes, names
-
-
-class _Images:
-    """The images of a store of cells."""
-
-    def __init__(self, store: CellsStore) -> None:
-        self.layout: Layout = store.images.layout
-        self.write = store.write
 
 
 def _statistics(request: Request, layout: Layout) -> Statistics | None:

@@ -10,20 +10,20 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cellcutter.cutting import cut_missing, leave, work_of
 from cellcutter.engine.assemble import Cutting, Sink
 from cellcutter.engine.plan import Plan, make_plan
 from cellcutter.limits import MB
 from cellcutter.options import Name, Options
 from cellcutter.outputs import Outputs
-from cellcutter.progress import Tally
-from cellcutter.request import Array, Request
+from cellcutter.record import record_of
+from cellcutter.request import Request
 from cellcutter.store.layout import Layout
 from cellcutter.store.names import Names
 from cellcutter.store.publish import Looked, Publication, claimed, looked_at
@@ -71,40 +71,6 @@ class CutResult:
     identity: str
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is to be cut, and how: decided before any pixel of the image is read.
-
-    Parameters
-    ----------
-    arrays : list of Array
-        The masks', if they are wanted, and the thumbnails'.
-    plans : list of Plan
-        One for each.
-    """
-
-    arrays: list[Array]
-    plans: list[Plan]
-
-    @property
-    def memory(self) -> int:
-        """Bytes for pixels at the most."""
-        return max(plan.memory for plan in self.plans)
-
-
-def work_of(request: Request) -> Work:
-    """Decide how a request is done.
-
-    Raises
-    ------
-    SettingsError
-        No plan fits the memory, or a chunk would be larger than the codec takes.
-    """
-    arrays = request.arrays()
-    # the thumbnails' plan first: where memory is short, they need the most
-    return Work(arrays, [make_plan(array.job) for array in reversed(arrays)][::-1])
-
-
 def claim(
     destination: Name, inputs: Iterable[object], options: Options
 ) -> AbstractContextManager[Publication]:
@@ -142,6 +108,7 @@ def names_of(destination: Name, options: Options) -> Names:
         with_masks and options["layout"] == "chunks",
         None if metadata is None else Path(metadata),
         options["force"],
+        resume=options["resume"],
     )
 
 
@@ -161,36 +128,23 @@ def produce(request: Request, publication: Publication, progress: Progress) -> C
         Writing failed.
     """
     work = work_of(request)
-    arrays, plans = work.arrays, work.plans
+    arrays = work.arrays
     layout = arrays[-1].layout
-    _log_plan(request, layout, plans[-1], work.memory)
-    with ExitStack() as stack:
-        made_in = _STORES if publication.names.has_masks else _STORES[1:]
-        folders = [publication.folder / name for name in made_in]
-        zipped = request.options["z"]
-        places = [(f, f.with_name(f"{f.name}.zip") if zipped else None) for f in folders]
-        outputs = stack.enter_context(Outputs(request, arrays, places, publication.folder))
-        sinks = outputs.sinks()
-        cuttings = [
-            Cutting(plan, array.job, sink, publication.folder)
-            for plan, array, sink in zip(plans, arrays, sinks, strict=True)
-        ]
-        tally = Tally(progress, "cutting", sum(cutting.work for cutting in cuttings))
-        for cutting in cuttings[:-1]:
-            cutting.run(tally.add)
-
-        def write_tables() -> None:
-            outputs.write_tables()
-            if publication.names.metadata:
-                with publication.metadata.open("w", encoding="utf-8", newline="") as file:
-                    file.writelines(request.metadata())
-
-        # tables are written while threads decode and encode
-        tables = stack.enter_context(ThreadPoolExecutor(1)).submit(write_tables)
-        cuttings[-1].run(tally.add)
-        tables.result()
-        *masks_made, made = outputs.finish()
-        publication.publish(made, *masks_made)
+    _log_plan(request, layout, work.plans[-1], work.memory)
+    publication.begin(record_of(request, arrays, publication.names.metadata), _STORES)
+    made_in = _STORES if publication.names.has_masks else _STORES[1:]
+    folders = [publication.folder / name for name in made_in]
+    zipped = request.options["z"]
+    places = [(f, f.with_name(f"{f.name}.zip") if zipped else None) for f in folders]
+    with Outputs(request, arrays, places, publication.folder) as outputs:
+        try:
+            cut_missing(request, work, outputs, publication, progress)
+            *masks_made, made = outputs.finish()
+            publication.publish(made, *masks_made)
+        except BaseException as error:
+            if request.options["resume"]:
+                leave(error, work, outputs, publication)
+            raise
     seconds = time.monotonic() - request.started
     nbytes = outputs.nbytes
     names = publication.names

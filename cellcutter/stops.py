@@ -26,11 +26,17 @@ class Stopped(BaseException):
     ----------
     number : int
         The signal.
+
+    Attributes
+    ----------
+    left : str
+        What is left of the run, in words.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+        self.left = "nothing was written"
 
 
 class Stop:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cellcutter.cutting import Work, work_of
 from cellcutter.engine.assemble import Cutting, Sink
 from cellcutter.engine.plan import Plan
 from cellcutter.outputs import Outputs
-from cellcutter.produce import Work, work_of
 from cellcutter.request import Request
 from cellcutter.types import Ints, Pixels
 

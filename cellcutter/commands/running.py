@@ -31,7 +31,7 @@ def run(parser: Parser, argv: Sequence[str] | None, act: Act) -> int:
         verbose = given.pop("verbose", verbose)
         _act(parser.prog, given, act, verbose=verbose)
     except stops.Stopped as stopped:
-        return _fail(parser, "stopped; nothing was written", 128 + stopped.number, verbose=verbose)
+        return _fail(parser, f"stopped; {stopped.left}", 128 + stopped.number, verbose=verbose)
     except InputError as error:
         return _fail(parser, str(error), 2, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - the last resort; --verbose shows it whole

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,6 +73,24 @@ class Job:
     select: Bools | None = None
     mask_nbytes: int = 0
     cells_first: bool = False
+
+    def of_chunks(self, chunks: Sequence[int]) -> Job:
+        """Return the job of some chunks alone, which take the numbers from 0 in their order.
+
+        Parameters
+        ----------
+        chunks : sequence of int
+            Rising. Only the last chunk of all may lack windows, so each keeps its windows.
+        """
+        n = self.cells_per_chunk
+        parts = [np.arange(i * n, min((i + 1) * n, len(self.windows))) for i in chunks]
+        rows = np.concatenate(parts)
+        return replace(
+            self,
+            windows=self.windows[rows],
+            only=None if self.only is None else self.only[rows],
+            select=None if self.select is None else self.select[rows],
+        )
 
     @property
     def dtype(self) -> np.dtype[np.generic]:

@@ -152,7 +152,7 @@ class _Cells:
 
     def write_images(self, index: int, cells: Pixels) -> None:
         """Write a shard."""
-        self._store.write(index, cells)
+        self._store.images.write(index, cells)
 
     def write_masks(self, index: int, masks: Bools) -> None:
         """Write a shard of masks."""

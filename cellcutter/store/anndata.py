@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellcutter.store.container import Container
 from cellcutter.store.layout import IMAGES, MASKS, CellsLayout
@@ -95,12 +94,6 @@ class CellsStore:
     def nbytes(self) -> int:
         """Bytes of all shards."""
         return self.images.nbytes + (self.masks.nbytes if self.masks else 0)
-
-    def write(
-        self, index: int, cells: NDArray[np.generic], masks: NDArray[np.bool_] | None = None
-    ) -> None:
-        """Write a shard of images; see :meth:`ShardWriter.write`."""
-        self.images.write(index, cells, masks)
 
     def write_frame(
         self, name: str, index: Iterable[object], columns: Iterable[tuple[str, Column]]

@@ -274,9 +274,9 @@ def _opened(
     archive = zipfile.ZipFile(file, "w")
     for name, place in moved.items():
         info = _member(name, made[name].nbytes)
-        info.FileHeader(info.file_size * 1.05 > zipfile.ZIP64_LIMIT)  # as zipfile decides it
         info.header_offset, info.CRC = place.start, place.checksum
         info.compress_size = info.file_size
+        info.FileHeader(info.file_size * 1.05 > zipfile.ZIP64_LIMIT)  # as zipfile decides it
         archive.filelist.append(info)
         archive.NameToInfo[name] = info
     return archive, file

@@ -57,6 +57,8 @@ class Names:
         Replace what is there.
     form : Form, optional
         What the destination will be: a store where not given.
+    resume : bool
+        Go on from what an interrupted run has left, if it has.
     """
 
     destination: Path
@@ -64,6 +66,7 @@ class Names:
     metadata: Path | None = None
     force: bool = False
     form: Form = field(default_factory=lambda: STORE)
+    resume: bool = False
 
     @property
     def masks(self) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cellcutter import stops, system
 from cellcutter.errors import DestinationError, PublicationError
+from cellcutter.store import record
 from cellcutter.store.folders import folders_above
 from cellcutter.store.guard import Inputs
 from cellcutter.store.journal import Changed, Item, Journal
@@ -44,6 +45,7 @@ class Publication:
     """
 
     def __init__(self, names: Names, staging: Staging, inputs: Inputs) -> None:
+        self.left: Staging | None = None  # by an interrupted run, to go on from
         self.names = names
         self._staging = staging
         self._inputs = inputs
@@ -68,6 +70,35 @@ class Publication:
         """
         self._inputs.add(paths)
         self.names.check_places(self._inputs)
+
+    def begin(self, what: record.Record, kept: Iterable[str]) -> None:
+        """Write down what the run is; or go on in the folder of an interrupted one like it.
+
+        Parameters
+        ----------
+        what : mapping
+            What makes the run, fit for JSON.
+        kept : iterable of str
+            Of what lies in the folder, that which another run can go on from.
+
+        Raises
+        ------
+        DestinationError
+            The interrupted run was another one.
+        OSError
+        """
+        if self.left is None:
+            record.write(self.folder, what)
+            return
+        record.check(self.left, what, self.names.destination)
+        with stops.held():
+            discard(self._staging, self.names.destination)
+            self._staging, self.left = self.left, None
+        record.tidy(self._staging, frozenset(kept))
+
+    def leave(self) -> None:
+        """Leave what is made so far, for a run that goes on from it."""
+        self._keep = True
 
     def publish(self, made: Path, masks: Path | None = None) -> None:
         """Give the results their names: all of them, or none.
@@ -235,7 +266,10 @@ def _claimed(names: Names, guard: Inputs) -> Iterator[Publication]:
             publication = Publication(names, staging, guard)
         if lock.held:
             for each in leftovers(names.destination, staging):
-                _put_right(each, names.destination)
+                if names.resume and publication.left is None and record.is_there(each):
+                    publication.left = each
+                else:
+                    _put_right(each, names.destination)
         names.check_free()
         yield publication
     finally:
