@@ -1,7 +1,9 @@
 """Try to break the publication: each system call fails in turn, runs are killed, runs race.
 
     python -m tests.faults.campaign                     # a sample, within a minute
-    python -m tests.faults.campaign --every 1 --kills 500 --pairs 200
+    python -m tests.faults.campaign --every 1 --kills 500 --pairs 200 --resumed 500 --full 100
+
+Full disks need root.
 
 Whatever happens, each name has what it had or what was made, whole; after a run that was not
 killed all names of the set are old, or all are new, as its exit status says; after a run that was
@@ -28,6 +30,7 @@ from cellcutter.commands import cli
 from tests.faults.counts import Counts
 from tests.faults.injection import ACTIONS, Injection, hide
 from tests.faults.killing import kill
+from tests.faults.resuming import Resuming, fill, resume
 from tests.faults.scene import HIDDEN, MODES, Scene, contents, fork, wait
 
 
@@ -173,6 +176,8 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=40, help="take each N-th injection")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--resumed", type=int, default=20, help="kills of runs with --resume")
+    parser.add_argument("--full", type=int, default=16, help="sizes of full disks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work")
     given = parser.parse_args()
@@ -184,6 +189,10 @@ def main() -> int:
         race(scene, counts, given.pairs, rng)
         kill(scene, counts, given.kills, rng)
         inject(scene, counts, given.every, given.seed)
+        runs = Resuming(scene)
+        resume(runs, counts, given.resumed, rng)
+        if os.geteuid() == 0:
+            fill(runs, counts, given.full, rng)
     return counts.show()
 
 

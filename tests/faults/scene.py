@@ -49,6 +49,9 @@ MODES = {
     "replaced, masks go": Mode(("-f",), ("--mask-cells",)),
     "all replaced": Mode(("-f", "--mask-cells", FAR), ("--mask-cells", FAR)),
     "zip replaced by zip": Mode(("-f", "-z", "--mask-cells"), ("-z", "--mask-cells")),
+    "cells": Mode(("--layout=cells", "--masks")),
+    "cells replaced": Mode(("-f", "--layout=cells"), ("--layout=cells",)),
+    "chunks replaced by cells": Mode(("-f", "-z", "--layout=cells"), ("--mask-cells",)),
     "folder replaced by zip": Mode(("-f", "-z", NEAR), (NEAR,)),
 }
 
