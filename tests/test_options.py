@@ -250,7 +250,7 @@ def test_names_are_shown_without_control_characters(tmp_path, capfd):
 # What changes no thumbnail, or is told elsewhere: the channels, the layout of the array itself
 TOLD_ELSEWHERE = {
     *("channels", "markers", "statistics", "chunk_size", "compression", "z", "force"),
-    *("save_metadata", "p", "cache_size", "cells_per_chunk", "tiles_per_chunk"),
+    *("save_metadata", "p", "cache_size", "cells_per_chunk", "tiles_per_chunk", "resume"),
 }
 CHANGED = {
     "image_index": 2,

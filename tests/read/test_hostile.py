@@ -220,12 +220,12 @@ def test_png_that_claims_much(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["pipe", "socket", "device"])
-def test_neither_file_nor_folder(tmp_path, what):
+def test_neither_file_nor_folder(tmp_path, monkeypatch, what):
     path = tmp_path / "a.tif"
     if what == "pipe":
         os.mkfifo(path)
     elif what == "socket":
-        os.chdir(tmp_path)  # the path of a socket must be short
+        monkeypatch.chdir(tmp_path)  # the path of a socket must be short
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind("a.tif")
     else:
