@@ -17,8 +17,8 @@ from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
 from cellcutter.options import Name, complete
 from cellcutter.progress import Tally
+from cellcutter.store.claim import claimed
 from cellcutter.store.names import Form, Names
-from cellcutter.store.publish import claimed
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store_options import DEFAULT_SHARD_SIZE, FORMS, ExportOptions
 from cellcutter.types import Progress

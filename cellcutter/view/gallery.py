@@ -16,8 +16,8 @@ from cellcutter.gallery_options import MANY, GalleryOptions
 from cellcutter.kinds import read_path
 from cellcutter.options import Name, complete
 from cellcutter.progress import Tally
+from cellcutter.store.claim import claimed
 from cellcutter.store.names import Form, Names
-from cellcutter.store.publish import claimed
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.opening import open as open_stores

@@ -18,10 +18,10 @@ from cellcutter import stops, system
 from cellcutter.commands import cli
 from cellcutter.errors import DestinationError
 from cellcutter.store import staging
+from cellcutter.store.claim import claimed
 from cellcutter.store.guard import Inputs
 from cellcutter.store.journal import Item
 from cellcutter.store.names import Names, is_ours, is_store
-from cellcutter.store.publish import claimed
 from tests import slides
 from tests.store.test_nothing_lost import COMMAND, contents, finish, half_way
 
