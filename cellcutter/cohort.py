@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,19 +16,31 @@ import numpy as np
 import pandas as pd
 
 from cellcutter.cells.all_columns import TableColumns
-from cellcutter.errors import DestinationError, SettingsError, StoreError, TableError, reading
-from cellcutter.store.guard import Inputs
+from cellcutter.errors import SettingsError, StoreError, TableError, reading
+from cellcutter.store.claim import claimed
+from cellcutter.store.names import Form, Names
 from cellcutter.store.reading.listing import CELL, ROW, SLIDE, STORE
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.several import names_of
 from cellcutter.store.reading.slide import Slide
-from cellcutter.system import rename_new, sync_file, sync_folder
 from cellcutter.types import Column, Ints, Name
 
 _OURS = (SLIDE, STORE, ROW, CELL)
 # Then what was cut, and behind it the columns of the tables
 _CUT = ("X_start", "X_stop", "Y_start", "Y_stop", "OutOfBounds", "row", "Status")
 _ROWS = 100_000  # that are text at one time
+
+
+def _is_list(path: Path) -> bool:
+    """Tell whether a file begins as lists do."""
+    head = ",".join(_OURS).encode()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(head)) == head
+
+
+_LIST = Form("a list of cells", "lists of cells", _is_list)
 
 
 def make_cohort(
@@ -76,14 +86,17 @@ def make_cohort(
         )
     given = [None] * len(named) if tables is None else [Path(table) for table in tables]
     file = Path(destination)
-    _check(file, [*named.values(), *filter(None, given)], force=force)
-    _make(named, given, file, force=force)
+    names = Names(file, force=force, form=_LIST)
+    with claimed(names, [*named.values(), *filter(None, given)]) as publication:
+        made = publication.folder / "made"
+        _write_list(named, given, file, made)
+        publication.publish(made)
 
 
-def _make(
-    named: Mapping[str, Path], tables: Sequence[Path | None], file: Path, *, force: bool
+def _write_list(
+    named: Mapping[str, Path], tables: Sequence[Path | None], file: Path, made: Path
 ) -> None:
-    """Write the list of slides, each with its table; under a name of its own until it is whole."""
+    """Write the list of slides, each with its table; paths in it are as seen from `file`."""
 
     def frames() -> Iterator[pd.DataFrame]:
         for (name, path), table in zip(named.items(), tables, strict=True):
@@ -94,18 +107,9 @@ def _make(
         for frame in frames():
             found = [str(name) for name in frame]
             columns = found if columns is None else [name for name in columns if name in found]
-    new = file.with_name(f".{file.name}.cellcutter-{secrets.token_hex(4)}")
-    try:
-        with new.open("x", encoding="utf-8", newline="") as text:
-            for number, frame in enumerate(frames()):
-                _write(text, frame if columns is None else frame[columns], header=not number)
-        sync_file(new)
-        _publish(new, file, force=force)
-    except OSError as error:
-        raise DestinationError(f"{file}: {error.strerror or error}; a new file expected") from error
-    finally:
-        with suppress(FileNotFoundError):
-            new.unlink()
+    with made.open("x", encoding="utf-8", newline="") as text:
+        for number, frame in enumerate(frames()):
+            _write(text, frame if columns is None else frame[columns], header=not number)
 
 
 def _named(stores: Paths) -> Mapping[str, Path]:
@@ -121,28 +125,6 @@ def _named(stores: Paths) -> Mapping[str, Path]:
     if twice:
         raise SettingsError("stores: the same store found twice, each once expected")
     return found
-
-
-def _check(file: Path, inputs: Sequence[Path], *, force: bool) -> None:
-    """Make sure that the file may be written."""
-    if not file.parent.is_dir():
-        raise DestinationError(f"{file}: no folder {file.parent} found, an existing one expected")
-    Inputs(inputs).check(file)
-    if os.path.lexists(file):
-        if not force:
-            raise DestinationError(
-                f"{file}: exists already, a new name expected (or -f/--force to replace it)"
-            )
-        if not file.is_file():
-            raise DestinationError(f"{file}: no regular file found, a new name expected")
-
-
-def _publish(new: Path, file: Path, *, force: bool) -> None:
-    if force:
-        new.replace(file)
-    else:
-        rename_new(new, file)
-    sync_folder(file.parent)
 
 
 def _frame(slide: Slide, table: Path | None, file: Path) -> pd.DataFrame:

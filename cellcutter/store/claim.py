@@ -105,7 +105,7 @@ def _claimed(names: Names, guard: Inputs) -> Iterator[Publication]:
     lock = publication = None
     try:
         with stops.held():
-            lock = _locked(names.destination)
+            lock = _locked(names.destination, resume=names.resume)
             staging = make(names.destination, names.file)
             publication = Publication(names, staging, guard)
         if lock.held:
@@ -129,7 +129,7 @@ def _check_names(names: Names, guard: Inputs) -> None:
         check_length(name)
 
 
-def _locked(destination: Path) -> system.Lock:
+def _locked(destination: Path, *, resume: bool) -> system.Lock:
     path = lock_path(destination)
     try:
         lock = system.Lock(path)
@@ -141,6 +141,12 @@ def _locked(destination: Path) -> system.Lock:
         lock.release()
         raise DestinationError(
             f"{destination}: another run is writing to it ({path.name}), none expected"
+        )
+    if lock.held is None and resume:
+        lock.release()
+        raise DestinationError(
+            f"{destination}: a disk without locks found, one with them expected: --resume cannot "
+            "see whether the interrupted run is still at work; without it all is cut anew"
         )
     if lock.held is None:
         log.info(

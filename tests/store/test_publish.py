@@ -399,6 +399,8 @@ def test_a_lock_that_is_none(slide, tmp_path, capfd, make):
     assert cut(slide, tmp_path / "out.zarr") == 0
     assert "cannot be locked" in capfd.readouterr().err
     assert os.path.lexists(tmp_path / ".out.zarr.cellcutter-lock")
+    assert cut(slide, tmp_path / "out.zarr", "-f", "--resume") == 2
+    assert "a disk without locks found" in last_line(capfd)
 
 
 def test_a_beginning_is_cleaned_away(slide, tmp_path):

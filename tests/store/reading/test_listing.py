@@ -127,7 +127,11 @@ def test_same_bytes_again_and_by_the_command(listed, capfd):
     assert file.with_name("again.csv").read_bytes() == file.read_bytes()
     assert cli.main([*map(str, words)]) == 2
     assert "exists already" in capfd.readouterr().err
-    file.with_name("again.csv").write_text("old")
+    file.with_name("again.csv").write_text("thesis")
+    assert cli.main([*map(str, words), "-f"]) == 2
+    assert "--force replaces nothing but lists of cells" in capfd.readouterr().err
+    assert file.with_name("again.csv").read_text() == "thesis"
+    file.with_name("again.csv").write_text("slide,store,store_row,CellID\n")
     assert cli.main([*map(str, words), "-f"]) == 0
     assert file.with_name("again.csv").read_bytes() == file.read_bytes()
 
@@ -290,10 +294,9 @@ def test_what_cannot_be_listed(tmp_path, two):
         assert {path.name for path in tmp_path.iterdir()} == before, message
     places = [
         (file, {}, "exists already"),
-        (tmp_path / "none" / "cells.csv", {}, "no folder"),
         (paths[0] / "cells.csv", {}, "lies in the input"),
         (paths[0], {"force": True}, "is the input"),
-        (old, {"force": True}, "no regular file found"),
+        (old, {"force": True}, "something other than a list of cells found"),
     ]
     content = file.read_bytes()
     for place, options, message in places:
@@ -314,7 +317,7 @@ def test_a_file_that_appears_meanwhile_is_kept(two, monkeypatch):
 
     monkeypatch.setattr(cohort, "_write", late)
     before = set(file.parent.iterdir())
-    with pytest.raises(DestinationError, match=r"new\.csv: File exists"):
+    with pytest.raises(DestinationError, match=r"new\.csv: exists already"):
         cellcutter.make_cohort(paths, new)
     assert new.read_text() == "mine"
     assert set(file.parent.iterdir()) == {*before, new}
