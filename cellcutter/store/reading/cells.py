@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from cellcutter.store.reading.cohort import Cohort
 from cellcutter.store.reading.masks import ByRow, Masks
@@ -19,15 +19,17 @@ from cellcutter.store.reading.several import Join
 from cellcutter.store.reading.slide import Slide
 from cellcutter.types import Bools, Floats, Ints, Pixels, PixelSize
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Selection = Sequence[str | int] | None
-_MB = 1 << 20
 
 
 class Cells(ByRow):
-    """Thumbnails of the cells of one or several slides; made by :func:`cellcutter.open`.
+    """Thumbnails of the cells of slides; made by :func:`cellcutter.open`.
 
-    ``cells[3]`` is one cell [channels, y, x]; a slice, a list of rows in any order, or an array of
-    truth values gives many [n, channels, y, x].
+    ``cells[3]`` is one cell [channels, y, x]; a slice, a list, or an array of truth values gives
+    many [n, channels, y, x].
 
     Parameters
     ----------
@@ -56,8 +58,8 @@ class Cells(ByRow):
         listing = listing and listing.absolute()
         self._made_by = paths, list(names), join, threads, cache_size, listing
         slides = [*map(Slide, paths, names)]
-        threads = threads or threads_for(paths)
-        self._cohort = Cohort(slides, join, threads, int(cache_size * _MB), listing)
+        number = threads or threads_for(paths)
+        self._cohort = Cohort(slides, join, number, int(cache_size * 2**20), listing)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Cells, self._made_by
@@ -155,10 +157,7 @@ class Cells(ByRow):
 
     @property
     def statistics(self) -> list[pd.DataFrame | None]:
-        """For each slide the statistics of its pixels, a row for each of its channels, if stored.
-
-        The index has marker names, or numbers; columns are `mean`, `std`, `p0.1` ... `p99.9`.
-        """
+        """For each slide a row for each channel: `mean`, `std`, `p0.1` to `p99.9`, if stored."""
         return [slide.statistics for slide in self._cohort.slides]
 
     def statistics_of(self, column: str) -> Floats:
@@ -167,7 +166,7 @@ class Cells(ByRow):
         Parameters
         ----------
         column : str
-            A column of :attr:`statistics`, such as `mean` or `p99`.
+            Of :attr:`statistics`, such as `mean` or `p99`.
 
         Returns
         -------

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from cellcutter.errors import SettingsError, StoreError
 from cellcutter.store.reading.chunks import ChunkCache
@@ -23,6 +23,9 @@ from cellcutter.store.reading.several import Join, align, check_alike
 from cellcutter.store.reading.slide import Part, Reader, Slide
 from cellcutter.store.reading.threads import PerProcess
 from cellcutter.types import Floats, Ints, Pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Cohort:
@@ -86,6 +89,8 @@ class Cohort:
     @cached_property
     def obs(self) -> pd.DataFrame:
         """The table of all cells; of several slides with a column `slide`."""
+        import pandas as pd
+
         if self._listing is not None:
             return Listing(self._listing).table([*map(len, self.slides)], self.ids)
         if len(self.slides) == 1:

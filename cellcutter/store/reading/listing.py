@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from cellcutter.errors import StoreError
-from cellcutter.store.reading.table import EXACT, IDS
+from cellcutter.store.reading.table import IDS, exact_floats
 from cellcutter.types import Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SLIDE, STORE, ROW = "slide", "store", "store_row"
 CELL = IDS[0]
@@ -96,11 +98,13 @@ class Listing:
         StoreError
             Other cells are listed than the stores hold.
         """
+        import pandas as pd
+
         self.check(lengths)
         frame = self._read(
             usecols=lambda name: name not in (SLIDE, STORE),
             low_memory=False,
-            **EXACT,
+            **exact_floats(),
         )
         try:
             rows, listed = (frame[name].to_numpy(np.int64) for name in (ROW, CELL))
@@ -128,6 +132,8 @@ class Listing:
         return table
 
     def _read(self, **options: Any) -> pd.DataFrame:
+        import pandas as pd
+
         try:
             found: pd.DataFrame = pd.read_csv(
                 self.path, encoding="utf-8-sig", index_col=False, **options

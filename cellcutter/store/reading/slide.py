@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from cellcutter.errors import StoreError
 from cellcutter.store.names import mask_name
@@ -22,6 +21,9 @@ from cellcutter.store.reading.places import Place, open_files
 from cellcutter.store.reading.shards import ShardReader
 from cellcutter.store.reading.stored import Stored, read_root, stored
 from cellcutter.types import Column, Ints, PixelSize
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Reader = ShardReader | ChunkReader
 
@@ -105,6 +107,8 @@ class Slide:
     @property
     def statistics(self) -> pd.DataFrame | None:
         """Statistics of each channel's pixels, a row for each, where they are stored."""
+        import pandas as pd
+
         found = self.about.get("statistics")
         if not isinstance(found, dict):
             return None
@@ -140,6 +144,8 @@ class Slide:
     @cached_property
     def obs(self) -> pd.DataFrame:
         """The table of the cells, a row for each."""
+        import pandas as pd
+
         if self._table is None:
             return pd.DataFrame(index=pd.RangeIndex(len(self)))
         if self._table == "obs":

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import zstandard
 
 from cellcutter.errors import StoreError
@@ -22,13 +21,15 @@ from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.places import Place, Remote, open_files
 from cellcutter.types import Column, Ints
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 if TYPE_CHECKING:  # zarr takes a quarter of a second, and opening a store does not need it
     import zarr
     from zarr.abc.store import Store
 
 IDS = ("CellID", "TileID")
 # pandas 3 reads every float exactly, and does not want to be told
-EXACT: Any = {} if int(pd.__version__.split(".")[0]) > 2 else {"float_precision": "round_trip"}
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, OSError)
 
 
@@ -39,6 +40,8 @@ def csv_table(files: Files, key: str) -> pd.DataFrame:
     ------
     StoreError
     """
+    import pandas as pd
+
     try:
         table = pd.read_csv(_content(files, key))
     except (ValueError, UnicodeError) as error:
@@ -50,6 +53,8 @@ def csv_table(files: Files, key: str) -> pd.DataFrame:
 
 def csv_ids(files: Files, key: str) -> Ints:
     """Return the cells' numbers, int64 of shape (n,), out of the table beside chunks."""
+    import pandas as pd
+
     try:
         column = pd.read_csv(_content(files, key), usecols=lambda name: name in IDS)
         return column.iloc[:, 0].to_numpy(np.int64)
@@ -65,18 +70,30 @@ def csv_columns(files: Files, key: str) -> Iterator[tuple[str, Column]]:
     ------
     StoreError
     """
+    import pandas as pd
+
     try:
         table = pd.read_csv(
             _content(files, key),
             dtype_backend="numpy_nullable",
             low_memory=False,
-            **EXACT,
+            **exact_floats(),
         )
     except (ValueError, UnicodeError) as error:
         message = str(error).splitlines()[0]
         raise StoreError(f"{files.name}/{key}: {message}; a CSV file expected") from error
     for name in table.columns:
         yield str(name), _of_series(table[name])
+
+
+def exact_floats() -> Any:
+    """Return the option of ``pandas.read_csv`` that reads floats as they are meant.
+
+    From version 3 on that is the default.
+    """
+    import pandas as pd
+
+    return {} if int(pd.__version__.split(".")[0]) > 2 else {"float_precision": "round_trip"}
 
 
 def _of_series(series: pd.Series[Any]) -> Column:
@@ -231,6 +248,8 @@ def _check_links(folder: Path) -> None:
 
 
 def _frame(obs: zarr.Group) -> pd.DataFrame:
+    import pandas as pd
+
     index = str(obs.attrs["_index"])
     columns = {name: _column(obs[name]) for name in _order(obs)}
     name = None if index == "_index" else index
@@ -245,6 +264,7 @@ def _frame(obs: zarr.Group) -> pd.DataFrame:
 
 def _column(node: Any) -> Any:
     """Return a column: an array, or a group of arrays that are one column together."""
+    import pandas as pd
     import zarr
 
     attributes: Mapping[str, Any] = node.attrs
