@@ -53,7 +53,7 @@ dist: $(READY)  ## Build the package, in dist/
 
 test-newest:  ## Run on the newest Python that is here what depends on Python most
 	$(MAKE) VENV=.venv-newest PYTHON=$$(tools/newest-python) .venv-newest/ready
-	.venv-newest/bin/python -m pytest tests/cells tests/commands tests/store/reading
+	.venv-newest/bin/python -m pytest -n 2 tests/cells tests/commands tests/store/reading
 
 bench: $(READY)  ## Measure against the lower limit: make bench SIZE=full PEER=path/to/cut_cells
 	$(BIN)/python -m benchmarks.run --size $(SIZE) $(if $(PEER),--peer $(PEER))
