@@ -1,13 +1,14 @@
 """Damage inputs in every way, and look what the program makes of them.
 
     python -m tests.faults.damage                                    # a sample
-    python -m tests.faults.damage --truncations 75 --changes 90 --texts 400
+    python -m tests.faults.damage --truncations 75 --changes 90 --texts 400 --stores 600
 
 TIFF files of each kind are cut off at any byte, or have a few bytes changed; tables of cells and of
-markers, files of options, OME-XML and the metadata of OME-Zarr are mutated. Whatever happens: exit
-status 0 or 2, one line where it is 2, nothing left under the name, no traceback, no more than 30
-seconds. A file that was cut off is refused, or makes the same pixels. Other pixels may only come of
-changed bytes in data that the format cannot check. Exit status 1 where anything else was found.
+markers, files of options, OME-XML and the metadata of OME-Zarr are mutated; stores are damaged, see
+`stores.py`. Whatever happens: exit status 0 or 2, one line where it is 2, nothing left under the
+name, no traceback, no more than 30 seconds. A file that was cut off is refused, or makes the same
+pixels. Other pixels may only come of changed bytes in data that the format cannot check. Exit
+status 1 where anything else was found.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tests import slides
 from tests.faults.campaign import load
 from tests.faults.counts import Counts
 from tests.faults.scene import contents, fork, wait
+from tests.faults.stores import stores
 from tests.read.test_images import ome_zarr
 
 SECONDS = 30
@@ -70,21 +72,26 @@ class Bench:
         """Run a command in a process of its own; return its exit status and what it made."""
         shutil.rmtree(self.out.parent, ignore_errors=True)
         self.out.parent.mkdir()
+        main = {"cut_cells": cli.main_cut_cells, "cut_tiles": cli.main_cut_tiles}[command]
+        status, self.log = self.bounded(lambda: main([*map(str, words), str(self.out)]))
+        return status, contents(self.out.parent)
+
+    def bounded(self, act: Callable[[], int]) -> tuple[int, str]:
+        """Do something in a process of its own, in bounded time and memory."""
         log = self.folder / "log"
 
-        def act() -> int:
-            with log.open("w") as stderr:
-                os.dup2(stderr.fileno(), 2)
-                sys.stderr = stderr
-                signal.alarm(SECONDS)
-                used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-                resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-                main = {"cut_cells": cli.main_cut_cells, "cut_tiles": cli.main_cut_tiles}[command]
-                return main([*map(str, words), str(self.out)])
+        def bound() -> int:
+            said = log.open("w", buffering=1)  # until the process ends, with or without a traceback
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            sys.stdout = sys.stderr = said
+            signal.alarm(SECONDS)
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+            return act()
 
-        status = wait(fork(act))
-        self.log = log.read_text(errors="replace")
-        return status, contents(self.out.parent)
+        status = wait(fork(bound))
+        return status, log.read_text(errors="replace")
 
     def wrong(self, status: int, made: dict[str, bytes]) -> str:
         """Return what is wrong whatever the damage was."""
@@ -209,6 +216,11 @@ def zarrs(bench: Bench, counts: Counts, number: int, seed: int) -> None:
             file.write_bytes(whole)
 
 
+def of_stores(bench: Bench, counts: Counts, number: int, seed: int) -> None:
+    """Damage stores; see there."""
+    stores(bench.folder, bench.bounded, counts, number, random.Random(seed), odd_values)
+
+
 def odd_values(content: object) -> list[bytes]:
     """Return JSON with each of its values replaced by each of some odd ones."""
     odd = [
@@ -263,13 +275,14 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 
 def campaigns(
-    truncations: int, changes: int, number: int, seed: int
+    truncations: int, changes: int, number: int, damages: int, seed: int
 ) -> list[Callable[[Bench, Counts], None]]:
     """Return all that is done."""
     return [
         partial(images, truncations=truncations, changes=changes, seed=seed),
         partial(texts, number=number, seed=seed),
         partial(zarrs, number=max(1, number // 2), seed=seed),
+        partial(of_stores, number=damages, seed=seed),
     ]
 
 
@@ -278,12 +291,13 @@ def main() -> int:
     parser.add_argument("--truncations", type=int, default=3, help="of each kind of TIFF")
     parser.add_argument("--changes", type=int, default=3, help="of each kind of TIFF")
     parser.add_argument("--texts", type=int, default=12, help="mutations of each kind of text")
+    parser.add_argument("--stores", type=int, default=6, help="damages of each kind of store")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     load()
     pd.read_csv  # noqa: B018 - loaded before processes are forked
     counts = Counts()
-    for each in campaigns(given.truncations, given.changes, given.texts, given.seed):
+    for each in campaigns(given.truncations, given.changes, given.texts, given.stores, given.seed):
         with tempfile.TemporaryDirectory() as folder:
             each(Bench(Path(folder)), counts)
     return counts.show()

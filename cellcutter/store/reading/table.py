@@ -219,7 +219,7 @@ def _read_obs(path: Place, read: Callable[[Any], Any]) -> Any:
 
         with closing(_store(path)) as store:
             return read(zarr.open_group(store, mode="r", path="obs"))
-    except _FAULTS as error:
+    except Exception as error:  # of zarr, its codecs, or the zip file
         message = (str(error) or type(error).__name__).splitlines()[0]
         raise StoreError(
             f"{path}: obs: {message}; a table as AnnData stores it expected"
