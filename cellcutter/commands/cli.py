@@ -18,6 +18,7 @@ _COMMANDS = (
     "export",
     "cohort",
     "gallery",
+    "report",
     "verify",
 )
 

@@ -10,6 +10,7 @@ from cellcutter.gallery_options import GalleryOptions
 from cellcutter.options import complete
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.opening import open as open_stores
+from cellcutter.types import Pixels
 from cellcutter.view.gallery import scene_of
 from cellcutter.view.sheet import pictures
 from cellcutter.view.table import Table
@@ -23,6 +24,7 @@ def strip(
     number: int = 12,
     seed: int = 0,
     channels: Sequence[int | str] | str | None = None,
+    size: int | None = None,
 ) -> bytes:
     """Return random cells beside one another as a PNG, each with its own pixels.
 
@@ -33,11 +35,13 @@ def strip(
     stores : path, sequence of paths, or mapping of slides' names to paths
     number, seed, channels : optional
         As for :func:`cellcutter.gallery`; the contrast is that of the slide.
+    size : int, optional
+        Pixels: larger windows are made smaller by the whole number that brings them to it.
 
     Returns
     -------
     bytes
-        As high as a window is; fewer cells where the store has fewer.
+        As high as a window is, or less; fewer cells where the store has fewer.
 
     Raises
     ------
@@ -50,11 +54,22 @@ def strip(
     wanted = complete(GalleryOptions, given)
     with open_stores(stores, join="outer") as cells:
         scene = scene_of(cells, Table(cells), wanted, page=False)
-        _, _, height, width = cells.shape
+        by = 1 if size is None else -(-max(cells.shape[2:]) // size)
+        height, width = (max(1, length // by) for length in cells.shape[2:])
         step = width + _GAP
         image = np.zeros((height, step * len(scene.ids) - _GAP, 4), np.uint8)
         for first, tiles, _ in pictures(scene):
             for i, tile in enumerate(tiles[:, 0], first):
-                image[:, i * step : i * step + width, :3] = tile
+                image[:, i * step : i * step + width, :3] = _smaller(tile, by)
                 image[:, i * step : i * step + width, 3] = 255
     return bytes(imagecodecs.png_encode(image))
+
+
+def _smaller(tile: Pixels, by: int) -> Pixels:
+    """Return the means of squares of so many pixels; what is left over at the ends goes."""
+    if by == 1:
+        return tile
+    height, width = (length // by for length in tile.shape[:2])
+    squares = tile[: height * by, : width * by].reshape(height, by, width, by, -1)
+    found: Pixels = np.rint(squares.mean((1, 3))).astype(np.uint8)
+    return found

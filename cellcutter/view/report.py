@@ -1,0 +1,214 @@
+"""The page of a run: all samples beside one another, problems first; and the same for MultiQC.
+
+Each is a file that needs no network. Invariant: whatever comes from data is escaped, and the page
+may load nothing. The pipeline puts the same page together (lib/RunPage.groovy) out of what this
+writes as JSON for each sample: the assets are used by both.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cellcutter.errors import DestinationError, SettingsError, TableError, reading
+from cellcutter.kinds import read_path
+from cellcutter.progress import Tally
+from cellcutter.store.claim import claimed
+from cellcutter.store.names import Form, Names
+from cellcutter.store.reading.several import names_of
+from cellcutter.types import Name, Progress
+from cellcutter.version import __version__
+from cellcutter.view.samples import Sample, sample_of
+
+log = logging.getLogger("cellcutter")
+_ASSETS = Path(__file__).parent / "assets"
+_MARK = b'<meta name="generator" content="cellcutter report">'
+_HEADERS: dict[str, tuple[str, str, str]] = {
+    "asked": ("Cells asked", "Cells of the table", "{:,.0f}"),
+    "cut": ("Cells cut", "Cells whose status is ok", "{:,.0f}"),
+    "off": ("Cells off", "Cells whose status is another", "{:,.0f}"),
+    "window": ("Window", "Side of the thumbnails in pixels", "{:,.0f}"),
+    "channels": ("Channels", "Channels of the thumbnails", "{:,.0f}"),
+    "megabytes": ("MB", "Size of the store", "{:,.1f}"),
+}
+
+
+def _starts(mark: bytes, within: int) -> Any:
+    def is_one(path: Path) -> bool:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return mark in file.read(within)
+
+    return is_one
+
+
+_FORMS = {
+    ".html": Form("a page of a run", "pages of a run", _starts(_MARK, 1024)),
+    ".json": Form("a report", "reports", _starts(b'{"cellcutter report":', 64)),
+}
+
+
+def report(
+    stores: Name | Sequence[Name],
+    destination: Name,
+    *,
+    galleries: Name | None = None,
+    problems: Name | None = None,
+    multiqc: Name | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Write a page of the samples of a run, each with a strip of its cells; problems come first.
+
+    A store that cannot be read is told of on the page, and is no error.
+
+    Parameters
+    ----------
+    stores : path or sequence of paths
+        Stores of cells.
+    destination : path
+        The file to be made: a page (`.html`), or what is on it (`.json`).
+    galleries : path, optional
+        Folder of galleries; that of a sample is `NAME.html`. The page links to those that exist.
+    problems : path, optional
+        A table of what went wrong elsewhere (`name`, `problem`): CSV, or JSON, a list of objects.
+    multiqc : path, optional
+        Write also a file that MultiQC shows; its name ends in `_mqc.json`.
+    force : bool
+        Replace files of these names.
+    progress : callable (what, done, total), optional
+        Called often, from any thread.
+
+    Raises
+    ------
+    cellcutter.InputError
+        The destination or the options are not as they must be; the message is one line.
+    OSError
+        Writing failed.
+    """
+    paths, place, more = _places(stores, destination, multiqc)
+    said = [] if problems is None else _problems(Path(read_path("--problems", problems)))
+    folder = None if galleries is None else Path(read_path("--galleries", galleries))
+    names = Names(place, metadata=more, force=force, form=_FORMS[place.suffix])
+    with claimed(names, paths) as publication:
+        samples = _samples(paths, place, folder, progress)
+        about = {
+            "cellcutter report": 1,
+            "versions": {"cellcutter": __version__},
+            "problems": said,
+            "samples": samples,
+        }
+        text = _json(about) + "\n" if place.suffix == ".json" else page(about)
+        made = publication.folder / f"made{place.suffix}"
+        made.write_text(text, encoding="utf-8")
+        if more is not None:
+            publication.metadata.write_text(json.dumps(for_multiqc(samples), indent=1) + "\n")
+        publication.publish(made)
+    log.info("wrote %s: %d samples", place, len(samples))
+
+
+def _places(
+    stores: Name | Sequence[Name], destination: Name, multiqc: Name | None
+) -> tuple[list[Path], Path, Path | None]:
+    """Return the stores, the destination and MultiQC's file, each with a name that fits."""
+    place = Path(read_path("--output", destination))
+    if place.suffix not in _FORMS:
+        raise DestinationError(f"{place}: a name that ends in .html or .json expected")
+    more = None if multiqc is None else Path(read_path("--multiqc", multiqc))
+    if more is not None and not more.name.endswith("_mqc.json"):
+        raise DestinationError(f"{more}: a name that ends in _mqc.json expected, as MultiQC does")
+    several = [stores] if isinstance(stores, (str, os.PathLike)) else stores
+    paths = [Path(read_path("STORE", store)) for store in several]
+    if not paths:
+        raise SettingsError("STORE: none found, at least one expected")
+    return paths, place, more
+
+
+def _samples(
+    paths: Sequence[Path], page: Path, galleries: Path | None, progress: Progress | None
+) -> list[Sample]:
+    tally = Tally(progress or (lambda *_: None), "reading", len(paths))
+    found = []
+    for name, store in zip(names_of(paths), paths, strict=True):
+        gallery = None if galleries is None else galleries / f"{name}.html"
+        has_one = gallery is not None and gallery.is_file()
+        found.append(sample_of(name, store, page, gallery if has_one else None))
+        tally.add()
+    return found
+
+
+def _problems(file: Path) -> list[dict[str, str]]:
+    """Return the problems that a file has."""
+    expected = "a CSV or JSON file of name and problem"
+    with reading(file, expected, TableError):
+        content = file.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+        is_json = file.suffix == ".json"
+        rows = json.loads(text) if is_json else [*csv.DictReader(text.splitlines(keepends=True))]
+        return [{"name": str(row["name"]), "problem": str(row["problem"])} for row in rows]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise TableError(
+            f"{file}: {type(error).__name__} ({error}) found, {expected} expected"
+        ) from error
+
+
+def page(about: dict[str, Any]) -> str:
+    """Return the page that shows what is known of a run."""
+    template, style, script = (
+        (_ASSETS / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
+    )
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    for name, text in (("policy", policy), ("style", style), ("script", script)):
+        template = template.replace("{{" + name + "}}", text)
+    return template.replace("{{about}}", _json(about))
+
+
+def for_multiqc(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return columns of MultiQC's table of general statistics, as its custom content.
+
+    https://docs.seqera.io/multiqc/custom_content
+    """
+    return {
+        "id": "cellcutter",
+        "plot_type": "generalstats",
+        "pconfig": [
+            {name: {"title": title, "description": said, "format": form, "namespace": "cellcutter"}}
+            for name, (title, said, form) in _HEADERS.items()
+        ],
+        "data": {sample["name"]: _row(sample) for sample in samples if sample["asked"] is not None},
+    }
+
+
+def _row(sample: Sample) -> dict[str, float]:
+    asked, cut, nbytes = sample["asked"] or 0, sample["cut"] or 0, sample["bytes"] or 0
+    return {
+        "asked": asked,
+        "cut": cut,
+        "off": asked - cut,
+        "window": sample["window"] or 0,
+        "channels": len(sample["channels"]),
+        "megabytes": nbytes / 1e6,
+    }
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _json(value: object) -> str:
+    """Return JSON that ends no element of a page, whatever its texts are."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
