@@ -9,6 +9,10 @@ process cellcutter {
     publishDir "${params.in}/thumbnails", mode: "${params.publish_dir_mode}",
       pattern: '*.zarr*', overwrite: true, failOnError: false // what was published is checked below
 
+    // Pages to look at; `modules: thumbnails: gallery: false` turns them off
+    publishDir "${params.in}/thumbnails/qc", mode: "${params.publish_dir_mode}",
+      pattern: 'gallery/*.html', overwrite: true, failOnError: false, saveAs: { fn -> fn.tokenize('/').last() }
+
     // Provenance
     publishDir "${mcmicro.Flow.QC(params.in, 'provenance')}", mode: 'copy',
       pattern: '.command.{sh,log}',
@@ -23,6 +27,7 @@ process cellcutter {
     path '*.zarr*', emit: stores, type: 'any'
     tuple val(table.baseName), path('made.txt'), emit: made
     tuple val(table.baseName), path('cells.csv'), emit: cells
+    path 'gallery/*.html', emit: galleries, optional: true
     tuple path('.command.sh'), path('.command.log')
 
   script:
@@ -30,6 +35,10 @@ process cellcutter {
     // With ./ a name that starts with a dash is not taken for a flag
     def store = mcmicro.Util.escapeForShell('./' + table.baseName + '.zarr')
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
+    def page = mcmicro.Util.escapeForShell("gallery/${table.baseName}.html".toString())
+    // A gallery that cannot be drawn is no failure
+    def gallery = module.gallery.toString() == 'false' ? '' :
+        "cellcutter gallery --number 200 -p ${task.cpus} -- \"\$store\" ${page} || echo 'no gallery' >&2"
     // Through a file, so that no value meets the shell, and a mapping stays a mapping
     def json = groovy.json.JsonOutput.toJson([memory, options].flatten())
     """
@@ -43,6 +52,8 @@ process cellcutter {
     find ./*.zarr* -type f -exec wc -c {} + > made.txt
     test -d ${store} && store=${store} || store=${store}.zip
     cellcutter cohort --tables=${mcmicro.Util.escapeForShell(table.name)} --output cells.csv -- "\$store"
+    mkdir gallery
+    ${gallery}
     """
 
   stub:

@@ -243,7 +243,7 @@ LAST = ("--start-at", "downstream", "--thumbnails")
 
 def names(folder: Path) -> set[str]:
     found = {file.name for file in folder.iterdir()} if folder.exists() else set()
-    return {name for name in found if not name.startswith("cells.csv")}
+    return {name for name in found if name != "qc" and not name.startswith("cells.csv")}
 
 
 def check(project: Path, three: tuple[str, ...], scratch: Path, *options: str) -> None:
@@ -274,6 +274,8 @@ def test_slide(mcmicro: Run, tmp_path: Path) -> None:
     assert names(project / "thumbnails") == {f"{Path(three[2]).stem}.zarr" for three in threes}
     for three in threes:
         check(project, three, tmp_path, "--window-size=7", "--channels=3,CD 45")
+    pages = {f"{Path(three[2]).stem}.html" for three in threes}
+    assert names(project / "thumbnails/qc") == pages
     assert "cells.csv lists 6 cells of 3 slides" in done.text
     cells = cellcutter.open(project / "thumbnails" / "cells.csv")
     assert cells.slides == sorted(Path(three[2]).stem for three in threes)
@@ -317,12 +319,14 @@ def arrange(project: Path, kind: str) -> tuple[list[tuple[str, ...]], tuple[str,
 def test_microarray(mcmicro: Run, tmp_path: Path) -> None:
     project = microarray(tmp_path / "p")
     (project / "params.yml").write_text(
+        "modules:\n  thumbnails:\n    gallery: false\n"
         "workflow:\n  tma: true\noptions:\n  cellcutter: --window-size 5 --mask-cells\n"
     )
     done = mcmicro(project, *LAST)
     assert (done.status, done.submitted) == (0, 4), done.text
     for core in CORES:
         check(project, core, tmp_path, "--window-size=5", "--mask-cells")
+    assert not names(project / "thumbnails/qc")
 
     shutil.rmtree(project / "thumbnails")
     done = mcmicro(project, *LAST, "--cellcutter-opts=--mask-cells", "--publish_dir_mode", "link")
