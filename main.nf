@@ -2,6 +2,7 @@
 // Cut thumbnails of the cells of a MCMICRO project, or of the samples of a samplesheet.
 
 include { CUT_CELLS } from './modules/cut_cells'
+include { GALLERY } from './modules/gallery'
 
 workflow {
     if( params.help ) {
@@ -12,7 +13,8 @@ workflow {
     def places = null
     try {
         Run.check(params, projectDir)
-        places = [outdir: file(params.outdir), reports: file(params.reports), trace: file("${params.reports}/trace.txt")]
+        places = [outdir: file(params.outdir), reports: file(params.reports), trace: file("${params.reports}/trace.txt"),
+                  assets: projectDir.resolve('cellcutter/view/assets'), nextflow: workflow.nextflow.version.toString()]
         found = Run.samples(params) { name -> file(name, glob: false) }
         Run.checkInputs(found.samples, places.outdir)
     }
@@ -37,7 +39,18 @@ workflow {
     }
     CUT_CELLS(samples)
 
-    CUT_CELLS.out.versions_cellcutter
+    // What is moved away cannot be looked at any more
+    def looks = params.gallery.toString() == 'true' && params.publish_dir_mode != 'move'
+    def told = looks ? [about: Collections.synchronizedMap([:]), pages: Collections.synchronizedMap([:])] : null
+    def versions = CUT_CELLS.out.versions_cellcutter
+    if( looks ) {
+        GALLERY(CUT_CELLS.out.thumbnails)
+        GALLERY.out.about.subscribe { meta, about, multiqc, problem -> told.about[meta.id] = [about: about, multiqc: multiqc, problem: problem] }
+        GALLERY.out.gallery.subscribe { meta, page -> told.pages[meta.id] = page }
+        versions = versions.mix(GALLERY.out.versions_cellcutter)
+    }
+
+    versions
         .map { process, tool, version -> "${process.tokenize(':').last()}:\n  ${tool}: ${version}\n" }
         .unique()
         .collectFile(name: 'versions.yml', storeDir: params.reports)
@@ -51,6 +64,6 @@ workflow {
     def when = workflow.start.format('yyyyMMdd-HHmmss')
     def hashes = params.check_hashes.toString() == 'true'
     workflow.onComplete {
-        log.info(Run.finish(found, made, cells, places, when, flow.errorReport, hashes))
+        log.info(Run.finish(found, made, cells, told, places, when, flow.errorReport, hashes))
     }
 }

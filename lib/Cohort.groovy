@@ -1,7 +1,6 @@
 import groovy.transform.CompileStatic
 import java.nio.charset.Charset
 import java.nio.charset.StandardCharsets
-import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
 
@@ -29,27 +28,12 @@ class Cohort {
 
     /** Write the list of a folder's stores, and return what to say of it; one of before with other cells gets another name. */
     static String publish(Path folder, List<Path> parts, String when) {
-        def local = folder.fileSystem == FileSystems.default
-        def made = local ? folder.resolve(".${NAME}.cellcutter-${when}") : Files.createTempFile(NAME, null)
-        try {
-            def cells = join(parts, made)
-            def file = folder.resolve(NAME)
-            def kept = ''
-            if( Published.lies(file) ) {
-                check(folder)
-                if( Files.mismatch(file, made) == -1 )
-                    return said(cells, parts)
-                kept = Published.kept(file, 'old', when)
-            }
-            if( local )
-                Files.move(made, file)
-            else
-                Files.copy(made, file)
-            return said(cells, parts) + kept
+        def cells = 0
+        def aside = Published.put(folder.resolve(NAME), when) { made ->
+            cells = Cohort.join(parts, made)
+            Cohort.check(folder)
         }
-        finally {
-            Files.deleteIfExists(made)
-        }
+        said(cells, parts) + aside
     }
 
     static String said(long cells, List<Path> parts) {

@@ -176,6 +176,29 @@ class Published {
         }
     }
 
+    /**
+     * Have a file written beside its name, and give it the name when it is whole; one of before with other bytes is
+     * put aside. Return the end of the sentence that says so.
+     */
+    static String put(Path file, String when, Closure write) {
+        def local = file.fileSystem == FileSystems.default
+        def made = local ? file.resolveSibling(".${file.fileName}.cellcutter-${when}") : Files.createTempFile(file.fileName.toString(), null)
+        try {
+            write(made)
+            if( lies(file) && Files.mismatch(file, made) == -1 )
+                return ''
+            def aside = kept(file, 'old', when)
+            if( local )
+                Files.move(made, file)
+            else
+                Files.copy(made, file)
+            return aside
+        }
+        finally {
+            Files.deleteIfExists(made)
+        }
+    }
+
     /** Put something aside, and return the end of the sentence that says so. */
     static String kept(Path store, String why, String when) {
         if( !lies(store) )

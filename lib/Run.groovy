@@ -26,7 +26,7 @@ class Run {
         }
         "${schema.description}\n\nUsage: nextflow run . --in PROJECT [-profile docker] [-resume]\n" +
             "       nextflow run . --input samplesheet.csv --outdir thumbnails\n\n" + groups.join('\n\n') +
-            "\n\nProfiles: standard (no container), docker, singularity, apptainer, slurm, awsbatch, test; several by commas\n"
+            "\n\nProfiles: standard (no container), docker, singularity, apptainer, slurm, awsbatch, prov, test; several by commas\n"
     }
 
     /** Stop at parameters that do not exist, and at a missing or doubled source of samples. */
@@ -45,6 +45,11 @@ class Run {
             throw new IllegalArgumentException("--${unknown.keySet().join(', --')}: unknown parameter (--help shows the known ones); " +
                 "options of cut_cells are given as --options='${flags}'")
         }
+        schema(projectDir).findAll { name, what -> what.type == 'boolean' && !(params[name].toString() in ['true', 'false']) }.each { name, what ->
+            throw new IllegalArgumentException("--${name}: '${params[name]}' found, true or false expected")
+        }
+        if( !(params.gallery_cells.toString() ==~ /[1-9][0-9]{0,5}/) )
+            throw new IllegalArgumentException("--gallery_cells: ${params.gallery_cells} found, a whole number from 1 to 999999 expected")
         if( !params.in == !params.input )
             throw new IllegalArgumentException("${params.in ? 'both' : 'neither'} of --in PROJECT and --input SAMPLESHEET found, one of them expected (--help shows more)")
     }
@@ -177,7 +182,7 @@ class Run {
     }
 
     /** Check what was published, and return what became of the samples; what is not as it should be ends the run with status 1. */
-    static String finish(Map found, Map made, Map cells, Map places, String when, String error, boolean hashes) {
+    static String finish(Map found, Map made, Map cells, Map told, Map places, String when, String error, boolean hashes) {
         Published.await()
         def ids = found.samples*.id
         def failed = found.samples.findAll { sample -> !(sample.id in made) }.collectEntries { sample -> [sample.id, reason(sample, places.trace)] }
@@ -200,6 +205,8 @@ class Run {
             Published.fail()
         if( listed.problem )
             said << "failed: ${listed.problem}"
+        if( told != null )
+            said += RunPage.publish(found, told, failed, cells, places, when)
         summary(found, failed, said, places)
     }
 
@@ -226,12 +233,10 @@ class Run {
     }
 
     /** Return why a sample failed: the last line that its task wrote, or what Nextflow knows. */
-    static String reason(Map sample, Path trace) {
+    static String reason(Map sample, Path trace, String process = 'CUT_CELLS') {
         if( !Files.exists(trace) )
             return 'see .nextflow.log'
-        def rows = trace.readLines()*.split('\t', -1)
-        def row = rows.drop(1).collect { row -> [rows[0] as List, row as List].transpose().collectEntries { name, value -> [name, value] } }
-            .findAll { row -> row.tag == sample.id && row.status in ['FAILED', 'ABORTED'] }
+        def row = rows(trace).findAll { row -> row.tag == sample.id && row.name.contains(process) && row.status in ['FAILED', 'ABORTED'] }
         if( !row )
             return 'not run'
         if( row.last().exit == '137' )
@@ -241,6 +246,12 @@ class Run {
         if( error =~ /^(docker|podman): / )
             error += "; ${IMAGE}"
         error ?: "exit status ${row.last().exit} in ${row.last().workdir}"
+    }
+
+    /** Return the tasks that a trace tells of: name of a column to its value. */
+    static List<Map> rows(Path trace) {
+        def lines = Files.exists(trace) ? trace.readLines()*.split('\t', -1) : []
+        lines.drop(1).collect { line -> [lines[0] as List, line as List].transpose().collectEntries { name, value -> [name, value] } }
     }
 
     static final String IMAGE = 'where the image cannot be pulled, make it as docs/how-to/pipeline.md or docs/how-to/hpc.md says, and name it by --container'

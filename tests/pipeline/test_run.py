@@ -232,7 +232,8 @@ def test_task_may_ask_for_the_memory_of_the_machine(pipeline: Run, tmp_path: Pat
         "process { withName: 'CUT_CELLS' { memory = { 1.PB * task.attempt } } }"
     )
     # The executor refuses a task that asks for more than there is
-    done = pipeline("--in", project, "-profile", "standard", "-c", "much.config", "-stub-run")
+    words = ("-profile", "standard", "-c", "much.config", "-stub-run", "--gallery=false")
+    done = pipeline("--in", project, *words)
     assert done.status == 0, done.text
     rows = (project / "qc/cellcutter/trace.txt").read_text().splitlines()
     head, row = (line.split("\t") for line in rows)
@@ -278,6 +279,9 @@ def test_flag_that_says_false(pipeline: Run, tmp_path: Path) -> None:
             "options of cut_cells are given as --options='--window-size 64 --mask-cells'",
         ),
         (["--input", "typo.csv"], "typo.csv: no such file"),
+        # Nextflow takes what has a space for the value
+        (["--in", "p", "--gallery", "--options=-z -v"], "--gallery: '--options=-z -v' found, true"),
+        (["--in", "p", "--gallery_cells", "0x"], "--gallery_cells: 0x found, a whole number"),
     ],
 )
 def test_bad_commands(pipeline: Run, tmp_path: Path, words: list[str], message: str) -> None:
