@@ -74,7 +74,8 @@ def sif(docker_host: str, home: Path, user: User) -> Path:
     own(home)
     done = user(
         home,
-        *("apptainer", "build", "--build-arg", "bootstrap=docker-archive"),
+        *("apptainer", "build", "--mksquashfs-args=-Xcompression-level 1"),
+        *("--build-arg", "bootstrap=docker-archive"),
         *("--build-arg", "from=cellcutter.tar", "cellcutter.sif", "apptainer.def"),
     )
     assert done.returncode == 0, done.stdout
