@@ -170,7 +170,7 @@ def test_a_shard_that_is_gone(tmp_path):
     layout = CellsLayout((1, 2, 8, 8), 1, np.dtype("u2"))
     with CellsStore(tmp_path / "store", layout, None, "default", "cell") as store:
         for index in range(2):
-            store.write(index, np.ones((1, 1, 8, 8), "u2"))
+            store.images.write(index, np.ones((1, 1, 8, 8), "u2"))
         (tmp_path / "store" / store.images.key(1)).unlink()
         store.write_frame("obs", [1, 2], [])
         store.write_frame("var", [0], [])

@@ -241,6 +241,8 @@ def test_keys_marks_and_their_table(opened, store, tmp_path):
 
 
 def test_one_cell(opened, store):
+    from playwright.sync_api import expect
+
     page = opened(store)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     with cellcutter.open(store) as cells:
@@ -268,6 +270,7 @@ def test_one_cell(opened, store):
     assert dialog.get_by_role("heading").inner_text() == f"CellID {ids[5]}"
     assert dialog.get_by_role("button", name="Reject").get_attribute("aria-pressed") == "true"
     page.key("Escape")
+    expect(page.tab.locator(".cell").nth(5)).to_be_focused()  # a moment after the dialog is closed
     assert page.focused() == f"Cell {ids[5]}, rejected"
 
 
