@@ -18,7 +18,7 @@ import pandas as pd
 from cellcutter.cells.all_columns import TableColumns
 from cellcutter.errors import SettingsError, StoreError, TableError, reading
 from cellcutter.store.claim import claimed
-from cellcutter.store.names import Form, Names
+from cellcutter.store.names import Form, Names, begins
 from cellcutter.store.reading.listing import CELL, ROW, SLIDE, STORE
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.several import names_of
@@ -29,18 +29,7 @@ _OURS = (SLIDE, STORE, ROW, CELL)
 # Then what was cut, and behind it the columns of the tables
 _CUT = ("X_start", "X_stop", "Y_start", "Y_stop", "OutOfBounds", "row", "Status")
 _ROWS = 100_000  # that are text at one time
-
-
-def _is_list(path: Path) -> bool:
-    """Tell whether a file begins as lists do."""
-    head = ",".join(_OURS).encode()
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(head)) == head
-
-
-_LIST = Form("a list of cells", "lists of cells", _is_list)
+_LIST = Form("a list of cells", "lists of cells", begins(",".join(_OURS).encode()))
 
 
 def make_cohort(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cellcutter.errors import SettingsError
 from cellcutter.formats.source import Batch, Source
+from cellcutter.store.names import begins
 from cellcutter.types import Column, Pixels
 
 if TYPE_CHECKING:
@@ -32,12 +33,7 @@ _COMPRESSION = "lzf"
 _ARRAY, _DICT, _STRINGS = ("array", "0.2.0"), ("dict", "0.1.0"), ("string-array", "0.2.0")
 
 
-def is_hdf5(path: Path) -> bool:
-    """Tell whether a path is an HDF5 file."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+is_hdf5 = begins(_MAGIC)
 
 
 def check_h5py() -> None:

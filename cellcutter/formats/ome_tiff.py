@@ -20,6 +20,7 @@ import tifffile
 
 from cellcutter.errors import StoreError
 from cellcutter.formats.source import Source
+from cellcutter.store.names import begins
 from cellcutter.types import Pixels
 from cellcutter.version import __version__
 
@@ -29,12 +30,7 @@ _PLANE = 512  # bytes that a plane takes beside its pixels, at most
 _MASK = "mask"
 
 
-def is_tiff(path: Path) -> bool:
-    """Tell whether a path is a TIFF file."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+is_tiff = begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def write_ome_tiff(source: Source, place: Path) -> None:

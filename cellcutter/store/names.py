@@ -42,6 +42,27 @@ class Form:
     has_masks: bool = False
 
 
+def begins(*marks: bytes, within: int = 0) -> Callable[[Path], bool]:
+    """Return what tells whether a path is a file that begins with one of some marks.
+
+    Parameters
+    ----------
+    *marks : bytes
+    within : int
+        Or has one in so many first bytes.
+    """
+    length = max(within, *map(len, marks))
+
+    def is_one(path: Path) -> bool:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            head = file.read(length)
+        return head.startswith(marks) or (within > 0 and any(mark in head for mark in marks))
+
+    return is_one
+
+
 @dataclass(frozen=True)
 class Names:
     """The names under which results appear.

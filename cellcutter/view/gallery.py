@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -17,7 +17,7 @@ from cellcutter.kinds import read_path
 from cellcutter.options import Name, complete
 from cellcutter.progress import Tally
 from cellcutter.store.claim import claimed
-from cellcutter.store.names import Form, Names
+from cellcutter.store.names import Form, Names, begins
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.opening import open as open_stores
@@ -58,27 +58,10 @@ class Drawn:
     seconds: float
 
 
-def _starts(start: bytes) -> Callable[[Path], bool]:
-    def is_one(path: Path) -> bool:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(len(start)) == start
-
-    return is_one
-
-
-def _is_page(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return MARK.encode() in file.read(1024)
-
-
 _FORMS = {
-    ".html": Form("a gallery", "galleries", _is_page),
-    ".png": Form("a PNG picture", "PNG pictures", _starts(b"\x89PNG\r\n\x1a\n")),
-    ".pdf": Form("a PDF", "PDF files", _starts(b"%PDF-")),
+    ".html": Form("a gallery", "galleries", begins(MARK.encode(), within=1024)),
+    ".png": Form("a PNG picture", "PNG pictures", begins(b"\x89PNG\r\n\x1a\n")),
+    ".pdf": Form("a PDF", "PDF files", begins(b"%PDF-")),
 }
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import html
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +23,7 @@ from cellcutter.progress import Tally
 from cellcutter.types import Floats, Pixels
 from cellcutter.version import __version__
 from cellcutter.view.channels import COLOURS, read
+from cellcutter.view.markup import json_in_page, policy_of
 from cellcutter.view.scene import Scene, batches
 
 BLACK, BRIGHT = 32, 160
@@ -112,29 +111,16 @@ def _parts(about: dict[str, Any], packed: list[str]) -> Iterator[str]:
         (_ASSETS / name).read_text(encoding="utf-8")
         for name in ("gallery.css", "gallery.js", "gallery.html")
     )
-    policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    policy = policy_of(script, style)
     yield f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n'
     yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield f"<title>{html.escape(about['title'])}</title>\n<style>{style}</style>\n</head>\n"
-    yield f'<body>\n{body}\n<script type="application/json" id="about">{_json(about)}</script>\n'
+    said = json_in_page(about)
+    yield f'<body>\n{body}\n<script type="application/json" id="about">{said}</script>\n'
     for number, text in enumerate(packed):
         yield f'<script type="text/plain" id="data-{number}">{text}</script>\n'
     yield f"<script>{script}</script>\n</body>\n</html>\n"
-
-
-def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def _json(value: object) -> str:
-    """Return JSON that ends no element of a page, whatever its texts are."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _about(

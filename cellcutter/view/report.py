@@ -7,9 +7,7 @@ writes as JSON for each sample: the assets are used by both.
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import json
 import logging
 import os
@@ -21,10 +19,11 @@ from cellcutter.errors import DestinationError, SettingsError, TableError, readi
 from cellcutter.kinds import read_path
 from cellcutter.progress import Tally
 from cellcutter.store.claim import claimed
-from cellcutter.store.names import Form, Names
+from cellcutter.store.names import Form, Names, begins
 from cellcutter.store.reading.several import names_of
 from cellcutter.types import Name, Progress
 from cellcutter.version import __version__
+from cellcutter.view.markup import json_in_page, policy_of
 from cellcutter.view.samples import Sample, sample_of
 
 log = logging.getLogger("cellcutter")
@@ -40,19 +39,9 @@ _HEADERS: dict[str, tuple[str, str, str]] = {
 }
 
 
-def _starts(mark: bytes, within: int) -> Any:
-    def is_one(path: Path) -> bool:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return mark in file.read(within)
-
-    return is_one
-
-
 _FORMS = {
-    ".html": Form("a page of a run", "pages of a run", _starts(_MARK, 1024)),
-    ".json": Form("a report", "reports", _starts(b'{"cellcutter report":', 64)),
+    ".html": Form("a page of a run", "pages of a run", begins(_MARK, within=1024)),
+    ".json": Form("a report", "reports", begins(b'{"cellcutter report":', within=64)),
 }
 
 
@@ -106,7 +95,7 @@ def report(
             "problems": said,
             "samples": samples,
         }
-        text = _json(about) + "\n" if place.suffix == ".json" else page(about)
+        text = json_in_page(about) + "\n" if place.suffix == ".json" else page(about)
         made = publication.folder / f"made{place.suffix}"
         made.write_text(text, encoding="utf-8")
         if more is not None:
@@ -166,13 +155,10 @@ def page(about: dict[str, Any]) -> str:
     template, style, script = (
         (_ASSETS / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
     )
-    policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    policy = policy_of(script, style, "img-src data:; ")
     for name, text in (("policy", policy), ("style", style), ("script", script)):
         template = template.replace("{{" + name + "}}", text)
-    return template.replace("{{about}}", _json(about))
+    return template.replace("{{about}}", json_in_page(about))
 
 
 def for_multiqc(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -201,14 +187,3 @@ def _row(sample: Sample) -> dict[str, float]:
         "channels": len(sample["channels"]),
         "megabytes": nbytes / 1e6,
     }
-
-
-def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def _json(value: object) -> str:
-    """Return JSON that ends no element of a page, whatever its texts are."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
