@@ -84,10 +84,11 @@ def report(
         Writing failed.
     """
     paths, place, more = _places(stores, destination, multiqc)
-    said = [] if problems is None else _problems(Path(read_path("--problems", problems)))
+    given = None if problems is None else Path(read_path("--problems", problems))
+    said = [] if given is None else _problems(given)
     folder = None if galleries is None else Path(read_path("--galleries", galleries))
     names = Names(place, metadata=more, force=force, form=_FORMS[place.suffix])
-    with claimed(names, paths) as publication:
+    with claimed(names, [*paths, *filter(None, [given])]) as publication:
         samples = _samples(paths, place, folder, progress)
         about = {
             "cellcutter report": 1,

@@ -215,3 +215,13 @@ def test_the_script_loads_nothing() -> None:
     for asset in Path(room.__file__).with_name("assets").glob("report.*"):
         text = asset.read_text()
         assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|innerHTML|eval\(", text)
+
+
+def test_no_input_is_an_output(stores: list[Path], tmp_path: Path) -> None:
+    """The file of problems is one, too, whatever its name."""
+    given = tmp_path / "a_mqc.json"
+    given.write_text('[{"name": "a", "problem": "late"}]')
+    with pytest.raises(cellcutter.DestinationError, match="is the input"):
+        report(stores, tmp_path / "index.html", problems=given, multiqc=given, force=True)
+    assert given.read_text() == '[{"name": "a", "problem": "late"}]'
+    assert not (tmp_path / "index.html").exists()
