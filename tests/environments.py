@@ -53,8 +53,8 @@ def with_object_store() -> str:
     return _made(
         "objects",
         1e9,
-        ["s3fs", "moto[server]>=5.2"],  # together with all else pip seeks for ten minutes
-        ["pytest", "pytest-timeout", "scikit-image", "--editable", f"{ROOT}[s3]"],
+        ["moto[server]>=5.2", "pytest", "pytest-timeout", "scikit-image"],
+        ["--editable", f"{ROOT}[s3]"],
     )
 
 
@@ -71,6 +71,12 @@ def with_old_tool() -> str:
     if not fitting:
         pytest.skip("0.2.12 needs Python 3.11 or before")
     return _made("cellcutter-0.2.12", 1e9, ["cellcutter==0.2.12", *packages], python=fitting[0])
+
+
+def with_cylinter() -> str:
+    """Return Python of an environment such as CyLinter's: its limits, and the old tool it wants."""
+    packages = ["zarr<3", "numpy<2", "numcodecs<0.16", "cellcutter<1"]
+    return _made("cylinter", 1e9, packages, python=sys.executable)
 
 
 def _version(python: str) -> tuple[int, ...]:
@@ -96,7 +102,7 @@ def bioformats() -> Path:
 
 
 def _made(name: str, nbytes: float, *steps: list[str], python: str | None = None) -> str:
-    """Return Python of an environment; each step is what a call of pip installs.
+    """Return Python of an environment; each step is what a call of uv installs.
 
     It is made by the newest Python here where none is given.
     """
@@ -108,13 +114,15 @@ def _made(name: str, nbytes: float, *steps: list[str], python: str | None = None
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.exists() and done.read_text() == wanted:
             return str(inside)
+        uv = [sys.executable, "-m", "uv", "--quiet"]
         if not inside.exists():
             if shutil.disk_usage(ROOT).free < nbytes:
                 pytest.skip(f"less than {nbytes / 1e9:g} GB free, which {name} needs")
-            subprocess.run([python or _newest(), "-m", "venv", "--clear", environment], check=True)
-        pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            words = ["venv", "--clear", "--python", python or _newest(), environment]
+            subprocess.run([*uv, *words], check=True)
         for step in steps:
-            subprocess.run([*pip, *step], check=True)
+            words = ["pip", "install", "--compile-bytecode", "--python", inside, *step]
+            subprocess.run([*uv, *words], check=True)
         done.write_text(wanted)
     return str(inside)
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import environments
 from tests.pipeline.conftest import ROOT
 from tests.pipeline.projects import sample, write
 from tests.pipeline.test_run import cut
 
-# In CyLinter's environment: its limits, and the old tool that it asks for
-REQUIREMENTS = ("zarr<3", "numpy<2", "numcodecs<0.16", "cellcutter<1")
 # As cylinter/modules/curateThumbnails.py calls it
 CALL = """\
 import shutil, subprocess, sys
@@ -33,14 +32,7 @@ numpy.save(copy, zarr.open(store, mode="r")[:])
 @pytest.fixture(scope="module")
 def cylinter() -> Path:
     """An environment such as CyLinter's, made on first use."""
-    environment = ROOT / ".tools" / "cylinter"
-    done = environment / "complete"
-    if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        pip = [environment / "bin/python", "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, *REQUIREMENTS], check=True)
-        done.touch()
-    return environment
+    return Path(environments.with_cylinter()).parents[1]
 
 
 def test_installed_beside_cylinter(cylinter: Path, tmp_path: Path) -> None:
