@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from cellcutter.store import manifest
 from cellcutter.store.reading.slide import Slide
 
 _ORDER = ("layout", "masks", "shuffle")  # of the last options, as cutting writes them
@@ -38,6 +39,7 @@ def about(slide: Slide, layout: str, *, masks: bool = False) -> dict[str, object
     told["table"] = _table(slide, layout, array.cells)
     if masks:
         told.pop("statistics", None)
+    told["manifest"] = manifest.NAME
     return told
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cellcutter.store import manifest
 from cellcutter.store.statistics import PERCENTILES
 from cellcutter.types import Column as TableColumn
 from cellcutter.types import PixelSize
@@ -68,6 +69,7 @@ def attributes(
             "options": dict(options),
             "table": dict(table),
             **({} if statistics is None else {"statistics": dict(statistics)}),
+            "manifest": manifest.NAME,
         },
     }
 

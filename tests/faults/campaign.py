@@ -22,15 +22,16 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import cellcutter
 from cellcutter.commands import cli
 from tests.faults.counts import Counts
-from tests.faults.injection import ACTIONS, Injection, hide
+from tests.faults.injection import ACTIONS, Injection, calls_of, hide
 from tests.faults.killing import kill
-from tests.faults.resuming import Resuming, fill, resume
+from tests.faults.resuming import Resuming, fill, resume, take_over
 from tests.faults.scene import HIDDEN, MODES, Scene, contents, fork, wait
 
 
@@ -52,24 +53,11 @@ def inject(scene: Scene, counts: Counts, every: int, seed: int) -> None:
 
 def count_calls(scene: Scene, mode: str, hidden: str) -> list[str]:
     scene.set(mode)
-    file = scene.folder / "calls"
 
-    def begin() -> None:
-        hide(hidden)()
-        injection = Injection(str(scene.place))
-        injection.install()
-        end = os._exit
+    def run(begin: Callable[[], None]) -> int:
+        return scene.run(*MODES[mode].flags, begin=lambda: (hide(hidden)(), begin()))
 
-        def tell(status: int) -> None:
-            calls = list(injection.calls)
-            file.write_text("\n".join(c.replace("\n", " ") for c in calls))
-            end(status)
-
-        os._exit = tell
-
-    if status := scene.run(*MODES[mode].flags, begin=begin):
-        raise RuntimeError(f"{mode}, {hidden}: exit status {status}: {scene.log}")
-    return file.read_text().splitlines()
+    return calls_of(run, scene.place, scene.folder / "calls")
 
 
 def injected(scene: Scene, counts: Counts, mode: str, hidden: str, call: int, action: str) -> str:
@@ -191,6 +179,7 @@ def main() -> int:
         inject(scene, counts, given.every, given.seed)
         runs = Resuming(scene)
         resume(runs, counts, given.resumed, rng)
+        take_over(runs, counts, given.every, given.seed)
         if os.geteuid() == 0:
             fill(runs, counts, given.full, rng)
     return counts.show()

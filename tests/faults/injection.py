@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cellcutter import system
@@ -26,6 +27,7 @@ EVENTS = {
     "os.rename",
     "os.rmdir",
     "os.scandir",
+    "os.truncate",
 }
 ACTIONS = ("EIO", "ENOSPC", "EINTR", "SIGTERM", "SIGINT", "SIGKILL", "EIO for ever")
 
@@ -93,6 +95,35 @@ class Injection:
         else:
             number = getattr(errno, self._action)
             raise OSError(number, os.strerror(number))
+
+
+def calls_of(run: Callable[[Callable[[], None]], int], folder: Path, file: Path) -> list[str]:
+    """Return the calls of a run that nothing disturbs.
+
+    Parameters
+    ----------
+    run : callable
+        Runs in a process of its own, and begins with what it is given.
+    folder : Path
+        Calls on paths in it are counted.
+    file : Path
+        For the process to tell them.
+    """
+
+    def begin() -> None:
+        injection = Injection(str(folder))
+        injection.install()
+        end = os._exit
+
+        def tell(status: int) -> None:
+            file.write_text("\n".join(call.replace("\n", " ") for call in [*injection.calls]))
+            end(status)
+
+        os._exit = tell
+
+    if status := run(begin):
+        raise RuntimeError(f"exit status {status} of a run that nothing disturbs")
+    return file.read_text().splitlines()
 
 
 def hide(name: str) -> Callable[[], None]:

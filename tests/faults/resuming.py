@@ -11,10 +11,12 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests import slides
 from tests.faults.counts import Counts
+from tests.faults.injection import ACTIONS, Injection, calls_of
 from tests.faults.killing import quietly
 from tests.faults.scene import Contents, Scene, contents, fork, wait
 
@@ -85,6 +87,65 @@ def resume(runs: Resuming, counts: Counts, number: int, rng: random.Random) -> N
             problem = "other bytes than those of a run that was not disturbed"
         for _ in range(max(1, kills)):
             counts.count("kill -9, then --resume", problem, f"{kind}, {kills} kills")
+
+
+def take_over(runs: Resuming, counts: Counts, every: int, seed: int) -> None:
+    """Kill a run in its middle; let each call of the run that goes on fail, and go on from that.
+
+    Each `every`-th of them; the calls are those up to the end, publication included.
+    """
+    scene = runs.scene
+    number = seed % every
+    for kind in KINDS:
+        left = scene.folder / "left"
+        flags = ("--cells-per-chunk=5", *kind, "--resume")
+        _leave(scene, flags, left)
+
+        def again(begin: Callable[[], None], flags: tuple[str, ...] = flags) -> int:
+            return scene.run(*flags, begin=begin)
+
+        calls = calls_of(again, scene.place, scene.folder / "calls")
+        for call, name in enumerate(calls):
+            for action in ACTIONS:
+                number += 1
+                if number % every:
+                    continue
+                _restore(scene, left)
+                begin = Injection(str(scene.place), call, action).install
+                problem = _gone_on(scene, again(begin), again, runs.made[kind])
+                counts.count(f"{action} while a run goes on", problem, f"{kind}, {call}: {name}")
+
+
+def _leave(scene: Scene, flags: tuple[str, ...], left: Path) -> None:
+    """Keep what a run leaves that is killed in its middle."""
+    scene.clear()
+    calls = calls_of(
+        lambda begin: scene.run(*flags, begin=begin), scene.place, scene.folder / "calls"
+    )
+    scene.clear()
+    middle = Injection(str(scene.place), len(calls) // 2, "SIGKILL")
+    status = scene.run(*flags, begin=middle.install)
+    if status != -signal.SIGKILL or not scene.leftovers():
+        raise RuntimeError(f"{flags}: nothing left in the middle, exit status {status}")
+    shutil.rmtree(left, ignore_errors=True)
+    shutil.copytree(scene.place, left, symlinks=True)
+
+
+def _restore(scene: Scene, left: Path) -> None:
+    shutil.rmtree(scene.place)
+    shutil.copytree(left, scene.place, symlinks=True)
+
+
+def _gone_on(
+    scene: Scene, status: int, again: Callable[[Callable[[], None]], int], made: Contents
+) -> str:
+    """Return what is wrong after a run in which a call failed, and one that goes on from it."""
+    log = scene.log
+    if status == 99 or "Traceback" in log:
+        return f"exit status {status}: {log}"
+    if status and again(lambda: None) and "exists already" not in scene.log:
+        return f"exit status {status}: {log}; then: {scene.log}"
+    return "" if contents(scene.place) == made else f"other bytes: {log}; then: {scene.log}"
 
 
 def fill(runs: Resuming, counts: Counts, number: int, rng: random.Random) -> None:

@@ -18,7 +18,6 @@ import numpy as np
 
 import cellcutter
 from cellcutter.commands import cli
-from cellcutter.store import manifest
 from tests import slides
 from tests.faults.counts import Counts
 
@@ -149,9 +148,7 @@ def _damaged(
             path = rng.choice(metadata)
             path.write_bytes(rng.choice(odd_values(json.loads(path.read_bytes()))))
             return f"odd value in {path.relative_to(made)}", made
-        case "remove":  # without a manifest a store is one of an older version
-            path = rng.choice([p for p in files if p.name != manifest.NAME])
-            name = path.relative_to(made).as_posix()
+        case "remove":
             path.unlink()
             return f"{name} removed", made
         case "exchange":

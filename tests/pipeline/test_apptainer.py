@@ -18,7 +18,7 @@ import pytest
 from cellcutter.version import __version__
 from tests.pipeline.conftest import COMMAND, IMAGE, LIMITS, NAME, ROOT, docker
 from tests.pipeline.projects import sample, write
-from tests.pipeline.test_mcmicro import HOSTS, LAST, arrange, check, copy, step
+from tests.pipeline.test_mcmicro import HOSTS, LAST, arrange, check, check_gallery, copy, step
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
@@ -163,6 +163,7 @@ def test_pipeline(nextflow: User, checkout: Path, sif: Path, work: Path, tmp_pat
     )
     assert done.returncode == 0, done.stdout
     check(project, sample(NAME), tmp_path, "--mask-cells")
+    check_gallery(project, sample(NAME))
 
 
 def test_pipeline_by_slurm(
@@ -180,6 +181,7 @@ def test_pipeline_by_slurm(
     assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.stdout
     assert "jobId: " in (work / ".nextflow.log").read_text()
     check(project, sample(NAME), tmp_path, "--mask-cells")
+    check_gallery(project, sample(NAME))
 
 
 def test_command_by_sbatch(
@@ -230,3 +232,4 @@ def test_step_of_mcmicro(
     assert ("jobId: " in (work / ".nextflow.log").read_text()) == (by == "slurm")
     for three in threes:
         check(project, three, tmp_path, "--mask-cells")
+        check_gallery(project, three)

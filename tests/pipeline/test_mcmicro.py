@@ -255,6 +255,12 @@ def check(project: Path, three: tuple[str, ...], scratch: Path, *options: str) -
         assert snapshot(project / "thumbnails" / name) == snapshot(scratch / name)
 
 
+def check_gallery(project: Path, three: tuple[str, ...]) -> None:
+    """Make sure that a sample has a page of pictures, drawn where its cells were cut."""
+    page = (project / "thumbnails/qc" / f"{Path(three[2]).stem}.html").read_text()
+    assert '<meta name="generator" content="cellcutter gallery">' in page
+
+
 def test_slide(mcmicro: Run, tmp_path: Path) -> None:
     threes = (sample("a'b -- c.d é"), sample("s-1"), sample("s-1", "mesmer"))
     other = ("segmentation/unmicst-s-1/nuclei.ome.tif", "segmentation/unmicst-s-1/qc/outlines.tif")

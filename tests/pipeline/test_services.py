@@ -13,7 +13,16 @@ import pytest
 from cellcutter.version import __version__
 from tests.pipeline.conftest import IMAGE, LIMITS, NAME, ROOT, Run, docker
 from tests.pipeline.projects import sample, write
-from tests.pipeline.test_mcmicro import HOSTS, KINDS, LAST, arrange, check, copy, step
+from tests.pipeline.test_mcmicro import (
+    HOSTS,
+    KINDS,
+    LAST,
+    arrange,
+    check,
+    check_gallery,
+    copy,
+    step,
+)
 from tests.pipeline.test_run import cut, read
 from tests.services import running
 
@@ -87,6 +96,7 @@ def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> 
     )
     assert done.status == 0, done.text
     check(project, sample(NAME), tmp_path, "--mask-cells")
+    check_gallery(project, sample(NAME))
 
 
 def test_missing_image_is_named(pipeline: Run, docker_host: str, tmp_path: Path) -> None:
@@ -123,6 +133,7 @@ def test_step_of_mcmicro_by_docker(
     assert (done.status, done.submitted) == (0, len(threes)), done.text
     for three in threes:
         check(project, three, tmp_path, "--mask-cells")
+        check_gallery(project, three)
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +163,4 @@ def test_pipeline_by_slurm(pipeline: Run, tmp_path: Path, slurm: dict[str, str])
     assert "failed: bad--unmicst_cell: cut_cells: error: mask/cell.ome.tif" in done.text
     assert "jobId: " in done.log
     check(project, sample(NAME), tmp_path, "--mask-cells")
+    check_gallery(project, sample(NAME))

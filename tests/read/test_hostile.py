@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import socket
 import struct
 import subprocess
@@ -189,17 +190,38 @@ def inflating(how: str) -> bytes:
         return bytes(imagecodecs.blosc_encode(bytes(1 << 29)))
     if how == "zstd":
         return bytes(imagecodecs.zstd_encode(bytes(1 << 29)))
-    if how == "bz2":
-        return bytes(imagecodecs.bz2_encode(bytes(1 << 29)))
+    if how in ("bz2", "lzma"):
+        return bytes(getattr(imagecodecs, f"{how}_encode")(bytes(1 << 29)))
+    if how == "lz4":
+        return bytes(imagecodecs.lz4_encode(bytes(1 << 29), header=True))
     deflate = zlib.compressobj(9, wbits=31 if how == "gzip" else 15)
     parts = [deflate.compress(bytes(1 << 20)) for _ in range(512)]
     return b"".join([*parts, deflate.flush()])
 
 
-@pytest.mark.parametrize("how", ["zlib", "gzip", "zstd", "blosc", "bz2"])
+@pytest.mark.parametrize("how", ["zlib", "gzip", "zstd", "blosc", "bz2", "lz4", "lzma"])
 def test_chunk_that_inflates(tmp_path, how):
     path = plain_zarr(tmp_path / "a.zarr", inflating(how), compressor={"id": how})
     assert bounded(path).startswith("refused" if how != "bz2" else ("read", "refused"))
+
+
+class Touch:
+    """What a pickle runs when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_codec_that_runs_what_it_finds(tmp_path):
+    content = pickle.dumps(Touch(tmp_path / "was run"))
+    path = plain_zarr(tmp_path / "a.zarr", content, compressor={"id": "pickle"})
+    assert "pixels compressed by 'pickle'" in bounded(path)
+    path = plain_zarr(tmp_path / "b.zarr", content, filters=[{"id": "pickle"}])
+    assert "pixels compressed by 'pickle'" in bounded(path)
+    assert not (tmp_path / "was run").exists()
 
 
 def test_zip_member_that_inflates(tmp_path):

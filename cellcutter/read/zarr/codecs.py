@@ -6,21 +6,20 @@ megabyte can inflate to gigabytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-_BOUNDED: dict[str, Callable[..., bytes | bytearray]] = {
-    "zlib": imagecodecs.zlib_decode,
-    "gzip": imagecodecs.gzip_decode,
-    "zstd": imagecodecs.zstd_decode,
-    "blosc": imagecodecs.blosc_decode,
-    "bz2": imagecodecs.bz2_decode,
+from cellcutter import decompress
+
+# Filters and checksums of numcodecs; it has other codecs, which run what they find in a file
+_FILTERS = {
+    *("astype", "bitround", "delta", "fixedscaleoffset", "packbits", "quantize", "shuffle"),
+    *("adler32", "crc32", "fletcher32", "jenkins_lookup3"),
 }
 CHECKSUM = "crc32c"
 TAIL = 4  # bytes of a checksum
@@ -39,11 +38,21 @@ class Codecs:
         The axes in the order in which they are stored.
     steps : sequence of (name, configuration)
         From bytes to bytes, in the order of encoding.
+
+    Raises
+    ------
+    ValueError
+        A step is not known.
     """
 
     dtype: np.dtype[np.generic]
     order: tuple[int, ...]
     steps: Sequence[tuple[str, Mapping[str, Any]]]
+
+    def __post_init__(self) -> None:
+        for name, _ in self.steps:
+            if name not in decompress.NAMES | _FILTERS | {CHECKSUM}:
+                raise ValueError(f"pixels compressed by {name[:80]!r}")
 
     @property
     def name(self) -> str:
@@ -60,7 +69,7 @@ class Codecs:
             The chunk is damaged, or has more pixels than it should.
         """
         expected = prod(shape) * self.dtype.itemsize
-        usual = all(name in _BOUNDED or name == CHECKSUM for name, _ in self.steps)
+        usual = all(name in decompress.NAMES or name == CHECKSUM for name, _ in self.steps)
         room = expected + TAIL * len(self.steps) if usual else _FILTERED * expected
         for name, configuration in reversed(self.steps):
             data = _undo(name, configuration, data, room)
@@ -87,7 +96,7 @@ def codecs_of(nodes: Sequence[Mapping[str, Any]], dtype: np.dtype[np.generic], n
             big = configuration.get("endian", "little") == "big"
             dtype = dtype.newbyteorder(">" if big else "<")
         else:
-            steps.append((name, configuration))
+            steps.append((name.removeprefix("numcodecs."), configuration))
     if sorted(order) != list(range(ndim)):
         raise ValueError(f"axes in the order {order}")
     return Codecs(dtype, order, steps)
@@ -102,27 +111,12 @@ def _undo(name: str, configuration: Mapping[str, Any], data: bytes, room: int) -
         if _crc32c(data[:-TAIL]) != found:
             raise ValueError("a chunk that does not fit its checksum")
         return data[:-TAIL]
-    name = name.removeprefix("numcodecs.")
-    if name == "blosc":
-        _check_blosc(data, room)
-    if name in _BOUNDED:
-        return bytes(_BOUNDED[name](data, out=room))
-    import numcodecs  # the rest, which is rare
+    if name in decompress.NAMES:
+        return bytes(decompress.decompress(name, data, room))
+    import numcodecs  # filters, which are rare
 
     codec = numcodecs.get_codec({**configuration, "id": name})
     return np.ascontiguousarray(codec.decode(data)).tobytes()
-
-
-def _check_blosc(data: bytes, expected: int) -> None:
-    """Make sure that a Blosc chunk is as long as its header says, and claims what it should.
-
-    The header: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
-    """
-    length, claimed = int.from_bytes(data[12:16], "little"), int.from_bytes(data[4:8], "little")
-    if len(data) < 16 or len(data) < length:
-        raise EOFError(f"a chunk of {len(data)} bytes instead of {max(length, 16)}")
-    if claimed > expected:
-        raise ValueError(f"a chunk that claims {claimed} bytes instead of {expected}")
 
 
 def _crc32c(data: bytes) -> int:

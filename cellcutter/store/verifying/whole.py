@@ -71,10 +71,9 @@ class _Store:
         for name, problem in contents.faults:
             verdict.add("names", name, problem)
         if self.manifest is None:
-            verdict.notes.append(
-                f"{self.path}: no {manifest.NAME}, as in stores of older versions: hashes were not "
-                "compared"
-            )
+            if self.root is not None and self.root.about.get("manifest"):
+                verdict.add("names", manifest.NAME, "missing")
+            verdict.notes.append(f"{self.path}: no {manifest.NAME}: hashes were not compared")
         self._check_names(contents)
         if self.manifest is not None or not self.path.is_dir():  # a zip file has checksums anyway
             digests = {} if self.manifest is None else self.manifest.digests

@@ -197,6 +197,7 @@ OF_MANIFEST: dict[str, tuple[Damage, str, str]] = {
     "line with another digit": (flip(manifest.NAME, 0), PLAIN, ""),
     "name in the middle flipped": (flip(manifest.NAME, 0.5), PLAIN, ""),
     "last line does not end": (flip(manifest.NAME, 1), PLAIN, manifest.NAME),
+    "manifest missing": (drop(manifest.NAME), PLAIN, f"{manifest.NAME}: missing"),
     "empty manifest": (edit(manifest.NAME, lambda _: b""), PLAIN, manifest.NAME),
     "manifest in capitals": (edit(manifest.NAME, bytes.upper), PLAIN, manifest.NAME),
     "CRLF": (edit(manifest.NAME, lambda c: c.replace(b"\n", b"\r\n")), PLAIN, ""),
