@@ -6,22 +6,18 @@ offset that leaves the file, or something that is no file, is an error and never
 
 from __future__ import annotations
 
-import mmap
 import os
-import stat
 import struct
-import sys
 import threading
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cellcutter.errors import StoreError
+from cellcutter.store.reading.mapped import Ahead, Mapped, map_file, most_mapped, open_file
 
 LARGEST_METADATA = 64 << 20
-# Systems have some of them.
-_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a member of a zip file: magic, lengths behind it
 
 
@@ -31,6 +27,9 @@ class Blob(Protocol):
     @property
     def size(self) -> int:
         """Bytes of the file."""
+
+    def expect(self, starts: list[int], stops: list[int]) -> None:
+        """Say that ranges will be read soon, where that makes it quicker."""
 
     def pieces(self, starts: list[int], stops: list[int]) -> list[memoryview]:
         """Return the bytes of ranges that lie inside the file."""
@@ -64,25 +63,6 @@ class Files(Protocol):
         """Return the bytes of every file, by name."""
 
 
-class Mapped:
-    """A file, or a part of it, as memory.
-
-    Parameters
-    ----------
-    memory : memoryview
-        Read only; closed when nobody uses it any more.
-    """
-
-    def __init__(self, memory: memoryview) -> None:
-        self._memory = memory
-        self.size = len(memory)
-
-    def pieces(self, starts: list[int], stops: list[int]) -> list[memoryview]:
-        """Return the bytes of ranges that lie inside the file."""
-        memory = self._memory
-        return [memory[start:stop] for start, stop in zip(starts, stops, strict=True)]
-
-
 class FolderFiles:
     """The files of a store in a folder. The latest that were read stay mapped.
 
@@ -98,14 +78,15 @@ class FolderFiles:
         self._root = os.path.realpath(path)
         self._mapped: OrderedDict[str, Mapped] = OrderedDict()
         self._lock = threading.Lock()
-        self._most = _most_mapped()
+        self._most = most_mapped()
+        self._ahead = Ahead()
 
     def read(self, key: str) -> bytes | None:
         """Return the content of a small file, or None where there is none."""
         path = self._path(key)
         if not os.path.lexists(path):
             return None
-        file = _open(path)
+        file = open_file(path)
         with os.fdopen(file, "rb") as content:
             return _limited(content.read(LARGEST_METADATA + 1), path)
 
@@ -119,7 +100,8 @@ class FolderFiles:
         path = self._path(key)
         if not os.path.lexists(path):
             raise StoreError(f"{path}: no file found, a part of the store expected")
-        found = Mapped(map_file(path))
+        content = map_file(path)
+        found = Mapped(content, 0, len(content or b""), self._ahead)
         with self._lock:
             self._mapped[key] = found
             while len(self._mapped) > self._most:
@@ -158,26 +140,30 @@ class ZipFiles:
             raise StoreError(f"{path}: {error} found, a zip file expected") from error
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; a zip file expected") from error
-        self._memory = map_file(str(path))
+        self._content = map_file(str(path))
+        self._memory = memoryview(self._content or b"")
+        self._ahead = Ahead()
 
     def read(self, key: str) -> bytes | None:
         """Return the content of a small file, or None where there is none."""
         if key not in self._members:
             return None
-        member = self._member(key)
-        return _limited(bytes(member[: LARGEST_METADATA + 1]), f"{self.name}/{key}")
+        start, stop = self._member(key)
+        content = self._memory[start : min(stop, start + LARGEST_METADATA + 1)]
+        return _limited(bytes(content), f"{self.name}/{key}")
 
     def blob(self, key: str) -> Mapped:
         """Return a file to be read in pieces."""
         if key not in self._members:
             raise StoreError(f"{self.name}/{key}: no member found, a part of the store expected")
-        return Mapped(self._member(key))
+        return Mapped(self._content, *self._member(key), self._ahead)
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes of every file, by name."""
         return {name: member.file_size for name, member in self._members.items()}
 
-    def _member(self, key: str) -> memoryview:
+    def _member(self, key: str) -> tuple[int, int]:
+        """Return where the content of a member begins and ends."""
         info = self._members[key]
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise StoreError(
@@ -190,58 +176,13 @@ class ZipFiles:
             magic, name, extra = _LOCAL_HEADER.unpack(header)
             start += _LOCAL_HEADER.size + name + extra
             if magic == b"PK\3\4" and start + info.file_size <= len(self._memory):
-                return self._memory[start : start + info.file_size]
+                return start, start + info.file_size
         raise StoreError(
             f"{self.name}/{key}: a place outside the zip file found, one inside expected"
         )
-
-
-def map_file(path: str) -> memoryview:
-    """Return a file's content as memory that is read when it is touched.
-
-    Raises
-    ------
-    StoreError
-    """
-    file = _open(path)
-    try:
-        size = os.fstat(file).st_size
-        if not size:
-            return memoryview(b"")
-        # without a descriptor of its own where Python can do so
-        untracked = sys.version_info >= (3, 13) and sys.platform != "win32"
-        options: dict[str, Any] = {"trackfd": False} if untracked else {}
-        return memoryview(mmap.mmap(file, size, access=mmap.ACCESS_READ, **options))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be mapped: {error}; a file expected") from error
-    finally:
-        os.close(file)
-
-
-def _open(path: str) -> int:
-    """Open a regular file; a pipe would keep us waiting."""
-    try:
-        file = os.open(path, _FLAGS)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; a file of a store expected") from error
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise StoreError(f"{path}: no regular file found, a file of a store expected")
-    return file
 
 
 def _limited(content: bytes, path: str) -> bytes:
     if len(content) > LARGEST_METADATA:
         raise StoreError(f"{path}: more than {LARGEST_METADATA} bytes found, metadata expected")
     return content
-
-
-def _most_mapped() -> int:
-    """Return how many files may stay mapped: before Python 3.13 each keeps a descriptor."""
-    if sys.platform == "win32":
-        return 512
-    if sys.version_info >= (3, 13):
-        return 4096
-    import resource
-
-    return max(16, min(512, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))

@@ -120,6 +120,9 @@ class _Object:
     def __init__(self, files: ObjectFiles, key: str, size: int) -> None:
         self._files, self._key, self.size = files, key, size
 
+    def expect(self, starts: list[int], stops: list[int]) -> None:
+        """Do nothing: a request would not come back sooner."""
+
     def pieces(self, starts: list[int], stops: list[int]) -> list[memoryview]:
         """Return the bytes of ranges that lie inside the file."""
         ranges = together(starts, stops)

@@ -55,6 +55,7 @@ class ShardReader:
         self._array = array
         self._decode = decoder(array.codec, array.name)
         self._indices: dict[int, Index] = {}
+        self._index_nbytes = array.per_file * _ENTRY + (_CHECKSUM if array.checked else 0)
 
     def split(self, rows: Ints, threads: int) -> list[slice]:
         """Return which of some rows, in ascending order, are read together by a thread."""
@@ -89,10 +90,15 @@ class ShardReader:
         target = (out if scratch is None else scratch).reshape(-1).view(np.uint8).data
         step = array.cell_nbytes
         shards, slots = np.divmod(rows, array.per_file)
-        for run in runs(shards):
+        # all is asked for before the first is decoded, so that a disk reads it at the same time
+        found, together = [], runs(shards)
+        self._expect_indices([int(shards[run.start]) for run in together])
+        for run in together:
             blob, index = self._shard(int(shards[run.start]))
             some = slots[run]
             pieces = blob.pieces(index.starts[some].tolist(), index.stops[some].tolist())
+            found.append((run, pieces))
+        for run, pieces in found:
             for i, (place, piece) in enumerate(
                 zip(places[run].tolist(), pieces, strict=True), run.start
             ):
@@ -121,6 +127,13 @@ class ShardReader:
                 f"of {len(out)} bytes when decoded expected"
             ) from error
 
+    def _expect_indices(self, numbers: list[int]) -> None:
+        """Say which indices will be read."""
+        for number in numbers:
+            if number not in self._indices:
+                blob = self._files.blob(self._array.key(number))
+                blob.expect([max(0, blob.size - self._index_nbytes)], [blob.size])
+
     def _shard(self, number: int) -> tuple[Blob, Index]:
         blob = self._files.blob(self._array.key(number))
         index = self._indices.get(number)
@@ -131,9 +144,8 @@ class ShardReader:
         return blob, index
 
     def _read_index(self, blob: Blob, number: int) -> Index:
-        array = self._array
+        array, length = self._array, self._index_nbytes
         nbytes = array.per_file * _ENTRY
-        length = nbytes + (_CHECKSUM if array.checked else 0)
         limit = blob.size - length
         if limit < 0:
             raise self._damaged(number, f"{blob.size} bytes", f"an index of {length}")
