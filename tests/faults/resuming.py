@@ -145,6 +145,7 @@ def _gone_on(
         return f"exit status {status}: {log}"
     if status and again(lambda: None) and "exists already" not in scene.log:
         return f"exit status {status}: {log}; then: {scene.log}"
+    scene.refused()  # the next run removes what could not be removed
     return "" if contents(scene.place) == made else f"other bytes: {log}; then: {scene.log}"
 
 

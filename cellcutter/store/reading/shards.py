@@ -6,6 +6,7 @@ The index of a shard is read and checked once, and kept: 16 bytes a cell.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import google_crc32c
@@ -21,6 +22,7 @@ from cellcutter.types import Ints, Pixels
 _ABSENT = np.uint64(2**64 - 1)
 _ENTRY = 16  # bytes: where a piece starts, and how long it is
 _CHECKSUM = 4
+_TOGETHER = 64  # shards whose pieces are asked for at the same time
 _FEW = 16  # cells: fewer are not worth a second thread
 
 
@@ -90,26 +92,33 @@ class ShardReader:
         target = (out if scratch is None else scratch).reshape(-1).view(np.uint8).data
         step = array.cell_nbytes
         shards, slots = np.divmod(rows, array.per_file)
-        # all is asked for before the first is decoded, so that a disk reads it at the same time
-        found, together = [], runs(shards)
-        self._expect_indices([int(shards[run.start]) for run in together])
-        for run in together:
-            blob, index = self._shard(int(shards[run.start]))
-            some = slots[run]
-            pieces = blob.pieces(index.starts[some].tolist(), index.stops[some].tolist())
-            found.append((run, pieces))
-        for run, pieces in found:
-            for i, (place, piece) in enumerate(
-                zip(places[run].tolist(), pieces, strict=True), run.start
-            ):
-                where = place * step if scratch is None else 0
-                self._one(int(rows[i]), piece, target[where : where + step])
-                if scratch is None:
-                    continue
-                if pick is None:
-                    out[place] = scratch[0]
-                else:
-                    out[place, pick.to] = scratch[0, pick.own]
+        pieces = self._pieces(shards, slots)
+        for i, (place, piece) in enumerate(zip(places.tolist(), pieces, strict=True)):
+            where = place * step if scratch is None else 0
+            self._one(int(rows[i]), piece, target[where : where + step])
+            if scratch is None:
+                continue
+            if pick is None:
+                out[place] = scratch[0]
+            else:
+                out[place, pick.to] = scratch[0, pick.own]
+
+    def _pieces(self, shards: Ints, slots: Ints) -> Iterator[memoryview]:
+        """Yield the pieces of cells, by their shards and their places in them.
+
+        All of some shards are asked for before the first is used, so that a disk reads them at the
+        same time; of no more shards, since their files stay open until then.
+        """
+        all_runs = runs(shards)
+        for first in range(0, len(all_runs), _TOGETHER):
+            some = [(int(shards[run.start]), run) for run in all_runs[first : first + _TOGETHER]]
+            self._expect_indices([number for number, _ in some])
+            found = []
+            for number, run in some:
+                blob, index = self._shard(number)
+                starts, stops = index.starts[slots[run]], index.stops[slots[run]]
+                found += blob.pieces(starts.tolist(), stops.tolist())
+            yield from found
 
     def _one(self, row: int, piece: memoryview, out: memoryview) -> None:
         """Decode the piece of a cell."""

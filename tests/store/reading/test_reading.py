@@ -280,7 +280,8 @@ def test_no_handle_is_left(store):
 
 
 def test_few_files_are_open_at_one_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("cellcutter.store.reading.files._most_mapped", lambda: 2)
+    monkeypatch.setattr("cellcutter.store.reading.files.most_mapped", lambda: 2)
+    monkeypatch.setattr("cellcutter.store.reading.shards._TOGETHER", 2)
     images = stores.pixels()
     cells = cellcutter.open(stores.cells_store(tmp_path / "a.zarr", images, per_shard=2))
     np.testing.assert_array_equal(cells[::-1], images[::-1])
