@@ -33,6 +33,7 @@ __all__ = [
     "make_cohort",
     "open",
     "plan_cells",
+    "report",
     "thumbnails",
     "verify",
 ]
@@ -50,6 +51,7 @@ _ROOMS = {
     "make_cohort": "cohort",
     "open": "store.reading.opening",
     "plan_cells": "planning",
+    "report": "view.report",
     "thumbnails": "in_memory",
     "verify": "checking",
 }
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from cellcutter.store.reading.opening import open  # noqa: A004
     from cellcutter.store.verifying.faults import Fault, Verdict
     from cellcutter.view.gallery import Drawn, gallery
+    from cellcutter.view.report import report
 
 
 def __getattr__(name: str) -> Any:
