@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cellcutter.progress import Tally
 from cellcutter.request import Array, Request
 from cellcutter.stops import Stopped
 from cellcutter.store.publish import Publication
+from cellcutter.threads import pool
 from cellcutter.types import Progress
 
 log = logging.getLogger("cellcutter")
@@ -93,8 +93,8 @@ def cut_missing(
                 file.writelines(request.metadata())
 
     # tables are written while threads decode and encode
-    with ThreadPoolExecutor(1) as pool:
-        tables = pool.submit(write_tables)
+    with pool(1, "cellcutter-tables") as thread:
+        tables = thread.submit(write_tables)
         if last:
             last.run(tally.add)
         tables.result()

@@ -14,8 +14,9 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from cellcutter.threads import pool
 
 try:
     import fcntl
@@ -144,13 +145,13 @@ def sync_tree(folder: Path) -> None:
     OSError
     """
     folders: list[Path] = []
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+    with pool(_AT_A_TIME, "cellcutter-sync") as threads:
         for parent, _, names in os.walk(folder):
             folders.append(Path(parent))
             files = [Path(parent, name) for name in names]
-            for _ in pool.map(sync_file, [file for file in files if not file.is_symlink()]):
+            for _ in threads.map(sync_file, [file for file in files if not file.is_symlink()]):
                 pass
-        for _ in pool.map(sync_folder, reversed(folders)):
+        for _ in threads.map(sync_folder, reversed(folders)):
             pass
 
 

@@ -7,7 +7,6 @@ cell. They are read by regions of whole blocks, each block once, and never held 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from cellcutter.engine.regions import Grid, grid_for, needed_blocks
 from cellcutter.engine.windows import Windows
 from cellcutter.errors import SettingsError
 from cellcutter.read.image import Image
+from cellcutter.threads import pool
 from cellcutter.types import Bools, Ints
 
 MB = 1024 * 1024
@@ -112,10 +112,7 @@ def _scan(
             tally.add(pixels[y : y + rows], top + y, left)
 
     regions = [r for r in range(grid.rows * grid.columns) if wanted[grid.blocks(r)].any()]
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="survey")
-    try:
-        for done, _ in enumerate(pool.map(count, regions), 1):
+    with pool(threads, "cellcutter-survey") as some:
+        for done, _ in enumerate(some.map(count, regions), 1):
             advance(done, len(regions))
-    finally:
-        pool.shutdown(cancel_futures=True)
     return threads * needed

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from cellcutter.engine.plan import Plan
 from cellcutter.engine.schedule import steps_of_groups
 from cellcutter.engine.scratch import ScratchFile
 from cellcutter.engine.walk import ChannelBuffers, Layer, Walker
+from cellcutter.threads import pool
 from cellcutter.types import Ints, Pixels
 
 Sink = Callable[[int, Pixels], None]
@@ -118,12 +118,9 @@ class Cutting:
             self._sink(chunk, memory.pixels)
             advance()
 
-        pool = ThreadPoolExecutor(self._plan.threads, thread_name_prefix="assemble")
-        try:
-            for _ in pool.map(one, range(self._chunks)):
+        with pool(self._plan.threads, "cellcutter-assemble") as threads:
+            for _ in threads.map(one, range(self._chunks)):
                 pass
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _walk(
         self,

@@ -25,6 +25,7 @@ from cellcutter.engine.regions import Touches
 from cellcutter.engine.schedule import Groups
 from cellcutter.engine.windows import Windows
 from cellcutter.read.image import Image
+from cellcutter.threads import pool as start
 from cellcutter.types import Indices, Ints, Pixels, unsigned
 
 
@@ -135,22 +136,24 @@ class Walker:
         BaseException
             The first error of any thread, after all threads have stopped.
         """
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="cut")
-        try:
-            for group in np.flatnonzero(self._left == 0):  # no window of it touches the image
-                self._open(pool, np.array([group]))
-                self._start(pool, partial(self._finish, int(group)))
-            for position in range(len(self._touches.regions)):
-                step = self._prepare(pool, position)
-                for plane in self._layer.buffers:
-                    self._wait_until(lambda: self._under_way <= threads)
-                    self._start(pool, partial(self._read, pool, step, plane))
-            self._wait_until(lambda: not self._under_way)
-        except BaseException as error:
-            self._fail(error)
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        with start(threads, "cellcutter-cut") as pool:
+            try:
+                self._walk(pool, threads)
+            except BaseException as error:
+                self._fail(error)
+                raise
+
+    def _walk(self, pool: ThreadPoolExecutor, threads: int) -> None:
+        """Hand out the work, region by region, to so many threads."""
+        for group in np.flatnonzero(self._left == 0):  # no window of it touches the image
+            self._open(pool, np.array([group]))
+            self._start(pool, partial(self._finish, int(group)))
+        for position in range(len(self._touches.regions)):
+            step = self._prepare(pool, position)
+            for plane in self._layer.buffers:
+                self._wait_until(lambda: self._under_way <= threads)
+                self._start(pool, partial(self._read, pool, step, plane))
+        self._wait_until(lambda: not self._under_way)
 
     def _prepare(self, pool: ThreadPoolExecutor, position: int) -> _Step:
         """Open the buffers that a step needs, and say where its windows go."""

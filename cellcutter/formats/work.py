@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from cellcutter.errors import SettingsError
 from cellcutter.limits import MB, Limits
 from cellcutter.store.reading.slide import Slide
+from cellcutter.threads import pool
 
 WRITTEN = """Written
     What was written: names, shape, size, and how long it took."""
@@ -62,9 +63,9 @@ def spread(work: Callable[[int], None], number: int, threads: int) -> None:
                 return
             work(each)
 
-    with ThreadPoolExecutor(max(1, min(threads, number)), "cellcutter-store") as pool:
+    with pool(max(1, min(threads, number)), "cellcutter-store") as several:
         try:
-            for done in as_completed([pool.submit(some) for _ in range(min(threads, number))]):
+            for done in as_completed([several.submit(some) for _ in range(min(threads, number))]):
                 done.result()
         except BaseException:
             stop.set()

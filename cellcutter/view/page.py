@@ -11,7 +11,6 @@ import base64
 import gzip
 import html
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pandas as pd
 
 from cellcutter.errors import SettingsError
 from cellcutter.progress import Tally
+from cellcutter.threads import pool
 from cellcutter.types import Floats, Pixels
 from cellcutter.version import __version__
 from cellcutter.view.channels import COLOURS, read
@@ -51,8 +51,8 @@ def write_page(
         Counts cells.
     """
     pixels, masks = _bytes(scene, tally)
-    with ThreadPoolExecutor(scene.cells.threads) as pool:
-        packed = [*pool.map(_packed, [*pixels, *([] if masks is None else [masks])])]
+    with pool(scene.cells.threads, "cellcutter-page") as threads:
+        packed = [*threads.map(_packed, [*pixels, *([] if masks is None else [masks])])]
     about = _about(scene, table, group_by, has_masks=masks is not None)
     with path.open("w", encoding="utf-8") as file:
         file.writelines(_parts(about, packed))
