@@ -71,6 +71,8 @@ class RunPage {
             sample.problems << "no gallery: ${why}${aside}".toString()
             sample.lacks = true
         }
+        if( made && !task )
+            sample.problems << "nothing is told of its cells: ${told.reason(id)}".toString()
         sample
     }
 

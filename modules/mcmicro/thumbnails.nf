@@ -151,7 +151,7 @@ workflow thumbnails {
         pairs.out.inputs.subscribe{ _1, _2, table, _4 -> lost[table.baseName] = 'not cut; see .nextflow.log' }
         pairs.out.empty.subscribe{ f -> lost[f.baseName] = 'no cells in its table' }
         def looks = mcp.modules['thumbnails'].gallery.toString() != 'false'
-        def told = [about: Collections.synchronizedMap([:]), pages: Collections.synchronizedMap([:]), reason: { 'see .nextflow.log' }]
+        def told = [about: Collections.synchronizedMap([:]), pages: Collections.synchronizedMap([:]), reason: { 'see its log in qc/provenance' }]
         cellcutter.out.about.subscribe{ id, about, multiqc, problem -> told.about[id] = [about: about, multiqc: multiqc, problem: problem] }
         cellcutter.out.galleries.subscribe{ id, page -> told.pages[id] = page }
         def folder = file("${params.in}/thumbnails")
