@@ -205,8 +205,11 @@ class Run {
             Published.fail()
         if( listed.problem )
             said << "failed: ${listed.problem}"
-        if( told != null )
-            said += RunPage.publish(found, told, failed, cells, places, when)
+        if( told != null ) {
+            def lost = failed + found.empty.collectEntries { sample -> [sample.id, 'no cells in its table'] }
+            def seen = [seconds: { id -> seconds(id, places.trace) }, reason: { id -> reason([id: id, sources: []], places.trace, 'GALLERY') }]
+            said += RunPage.publish(whole, told + seen, lost, places, when)
+        }
         summary(found, failed, said, places)
     }
 
@@ -246,6 +249,12 @@ class Run {
         if( error =~ /^(docker|podman): / )
             error += "; ${IMAGE}"
         error ?: "exit status ${row.last().exit} in ${row.last().workdir}"
+    }
+
+    /** Return how long the cut of a sample took, by the trace. */
+    static Double seconds(String id, Path trace) {
+        def row = rows(trace).findAll { row -> row.tag == id && row.name.contains('CUT_CELLS') && row.status in ['COMPLETED', 'CACHED'] }
+        row && row.last().realtime != '-' ? nextflow.util.Duration.of(row.last().realtime).millis / 1000d : null
     }
 
     /** Return the tasks that a trace tells of: name of a column to its value. */

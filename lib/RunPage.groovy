@@ -8,6 +8,7 @@ import java.security.MessageDigest
  * Puts the page of a run together: index.html, beside the stores, out of what tasks tell of their samples
  * (`cellcutter report`, as JSON) and what went wrong. It is the page that `cellcutter report` makes of all stores,
  * with the problems and the times that only the run knows. A page that cannot be made is said, and is no failure.
+ * The pipeline and the step of MCMICRO both make theirs here.
  */
 class RunPage {
 
@@ -22,59 +23,57 @@ class RunPage {
     /**
      * Write the page and MultiQC's file, and return the sentences to say of them.
      *
-     * told: what tasks have made: `about`, for each sample its files `about`, `multiqc` and `problem`; and `pages`.
+     * ids: the samples whose stores arrived, in their order. told: what is told of them: `about`, for each its files `about`,
+     * `multiqc` and `problem`; `pages`, its gallery; closures `reason`, why nothing was told, and if known `seconds`, the
+     * time of its cut. lost: why each other sample is not there. places: `outdir`, `assets`, and the version of `nextflow`.
      */
-    static List<String> publish(Map found, Map told, Map failed, Map cells, Map places, String when) {
+    static List<String> publish(List<String> ids, Map told, Map<String, String> lost, Map places, String when) {
         def said = []
+        def what = NAME
         try {
-            def samples = found.samples.findAll { sample -> sample.id in cells && !(sample.id in failed) }.collect { sample ->
-                row(sample.id, told.about[sample.id], told.pages[sample.id], places, when)
-            }
+            def samples = ids.collect { id -> row(id, told, places, when) }
             def missing = samples.findAll { sample -> sample.remove('lacks') }*.name
             if( missing )
                 said << "no gallery of ${missing.join(', ')}, whose thumbnails are whole; see ${NAME}".toString()
             def versions = [cellcutter: samples*.version.findAll { version -> version }.unique().join(' and '), Nextflow: places.nextflow]
-            def problems = failed.collect { id, problem -> [name: id, problem: problem.toString()] }
-            problems += found.empty.collect { sample -> [name: sample.id, problem: 'no cells in its table'] }
+            def problems = lost.collect { id, problem -> [name: id, problem: problem.toString()] }
             def about = ['cellcutter report': 1, versions: versions.findAll { tool, version -> version }, problems: problems, samples: samples]
             Files.createDirectories(places.outdir)
             said << "the page of the run is ${NAME}".toString() + write(places.outdir.resolve(NAME), MARK, html(about, places.assets), when)
             def multiqc = samples.collect { sample -> told.about[sample.name]?.multiqc }.findAll { file -> file }
+            what = MULTIQC
             if( multiqc )
                 write(Files.createDirectories(places.outdir.resolve(FOLDER)).resolve(MULTIQC), '"id": "cellcutter"', joined(multiqc), when)
         }
         catch( Exception problem ) {
-            said << "${NAME} was not written: ${problem instanceof IllegalArgumentException ? problem.message : problem}".toString()
+            said << "${what} was not written: ${problem instanceof IllegalArgumentException ? problem.message : problem}".toString()
         }
         said
     }
 
     /** Return what is known of a sample whose store arrived, whatever became of its gallery. */
-    static Map row(String id, Map told, Path made, Map places, String when) {
+    static Map row(String id, Map told, Map places, String when) {
+        def task = told.about[id], made = told.pages[id]
         def sample = [name: id, store: null, gallery: null, asked: null, cut: null, off: [], window: null, pixelSize: null, channels: [], layout: null,
                       type: null, version: null, identity: null, masks: false, bytes: null, seconds: null, strip: null, problems: []]
-        def known = told?.about ? new JsonSlurper().parse(told.about).samples : []
+        def known = task ? new JsonSlurper().parse(task.about).samples : []
         if( known )
             sample += known.first() + [name: id]
         sample.store = Published.names(id).take(2).find { name -> Published.lies(places.outdir.resolve(name)) }
-        sample.seconds = seconds(id, places.trace)
+        sample.seconds = told.seconds?.call(id)
         def there = places.outdir.resolve(FOLDER).resolve(gallery(id))
-        if( made && Files.exists(there) && Files.size(there) == Files.size(made) )
+        // What was moved has left the task's folder
+        if( made && Files.exists(there) && (!Files.exists(made) || Files.size(there) == Files.size(made)) )
             sample.gallery = "${FOLDER}/${there.fileName}".toString()
         else {
-            def why = !told ? Run.reason([id: id, sources: []], places.trace, 'GALLERY')
-                : made ? "it did not arrive whole in ${FOLDER}" : told.problem.text.trim()
+            def why = made ? "it did not arrive whole in ${FOLDER}" : task ? task.problem.text.trim() : told.reason(id)
             def aside = isOurs(there, '<meta name="generator" content="cellcutter gallery">') ? Published.kept(there, 'old', when) : ''
             sample.problems << "no gallery: ${why}${aside}".toString()
             sample.lacks = true
         }
+        if( made && !task )
+            sample.problems << "nothing is told of its cells: ${told.reason(id)}".toString()
         sample
-    }
-
-    /** Return how long the cut of a sample took, by the trace. */
-    static Double seconds(String id, Path trace) {
-        def row = Run.rows(trace).findAll { row -> row.tag == id && row.name.contains('CUT_CELLS') && row.status in ['COMPLETED', 'CACHED'] }
-        row && row.last().realtime != '-' ? nextflow.util.Duration.of(row.last().realtime).millis / 1000d : null
     }
 
     /** Return the page; as cellcutter/view/report.py does. */

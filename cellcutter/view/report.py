@@ -1,8 +1,8 @@
 """The page of a run: all samples beside one another, problems first; and the same for MultiQC.
 
 Each is a file that needs no network. Invariant: whatever comes from data is escaped, and the page
-may load nothing. The pipeline puts the same page together (lib/RunPage.groovy) out of what this
-writes as JSON for each sample: the assets are used by both.
+may load nothing. The pipeline and the step of MCMICRO put the same page together
+(lib/RunPage.groovy) out of what this writes as JSON for each sample: the assets are used by all.
 """
 
 from __future__ import annotations

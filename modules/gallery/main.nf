@@ -37,7 +37,7 @@ process GALLERY {
     mkdir gallery
     touch ${page} problem.txt
     echo '{"samples":[]}' > about.json
-    echo '{"data":{}}' > about_mqc.json
+    echo '{"id":"cellcutter","data":{}}' > about_mqc.json
     """
 }
 

@@ -9,7 +9,7 @@ process cellcutter {
     publishDir "${params.in}/thumbnails", mode: "${params.publish_dir_mode}",
       pattern: '*.zarr*', overwrite: true, failOnError: false // what was published is checked below
 
-    // Pages to look at; `modules: thumbnails: gallery: false` turns them off
+    // Pages to look at; `modules: thumbnails: gallery: false` turns them off, and that of the run
     publishDir "${params.in}/thumbnails/qc", mode: "${params.publish_dir_mode}",
       pattern: 'gallery/*.html', overwrite: true, failOnError: false, saveAs: { fn -> fn.tokenize('/').last() }
 
@@ -27,7 +27,8 @@ process cellcutter {
     path '*.zarr*', emit: stores, type: 'any'
     tuple val(table.baseName), path('made.txt'), emit: made
     tuple val(table.baseName), path('cells.csv'), emit: cells
-    path 'gallery/*.html', emit: galleries, optional: true
+    tuple val(table.baseName), path('gallery/*.html'), emit: galleries, optional: true
+    tuple val(table.baseName), path('about.json'), path('about_mqc.json'), path('problem.txt'), emit: about, optional: true
     tuple path('.command.sh'), path('.command.log')
 
   script:
@@ -36,9 +37,7 @@ process cellcutter {
     def store = mcmicro.Util.escapeForShell('./' + table.baseName + '.zarr')
     def memory = task.memory ? ['cache-size': (task.memory.toMega() * 0.7).intValue()] : [:]
     def page = mcmicro.Util.escapeForShell("gallery/${table.baseName}.html".toString())
-    // A gallery that cannot be drawn is no failure
-    def gallery = module.gallery.toString() == 'false' ? '' :
-        "cellcutter gallery --number 200 -p ${task.cpus} -- \"\$store\" ${page} || echo 'no gallery' >&2"
+    def looks = module.gallery.toString() != 'false'
     // Through a file, so that no value meets the shell, and a mapping stays a mapping
     def json = groovy.json.JsonOutput.toJson([memory, options].flatten())
     """
@@ -53,16 +52,26 @@ process cellcutter {
     test -d ${store} && store=${store} || store=${store}.zip
     cellcutter cohort --tables=${mcmicro.Util.escapeForShell(table.name)} --output cells.csv -- "\$store"
     mkdir gallery
-    ${gallery}
+    # What cannot be looked at is no failure
+    if ${looks}; then
+        cellcutter gallery --number 200 -p ${task.cpus} -- "\$store" ${page} 2> said.txt || tail -n 1 said.txt > problem.txt
+        cat said.txt >&2
+        touch problem.txt
+        cellcutter report --output about.json --multiqc about_mqc.json -- "\$store" || echo 'no report' >&2
+    fi
     """
 
   stub:
     def store = mcmicro.Util.escapeForShell('./' + table.baseName + '.zarr')
+    def page = mcmicro.Util.escapeForShell("gallery/${table.baseName}.html".toString())
     """
-    mkdir ${store}
+    mkdir ${store} gallery
     touch ${store}/.zarray
     find ./*.zarr* -type f -exec wc -c {} + > made.txt
     echo slide,store,store_row,CellID > cells.csv
+    touch ${page} problem.txt
+    echo '{"samples":[]}' > about.json
+    echo '{"id":"cellcutter","data":{}}' > about_mqc.json
     """
 }
 
@@ -77,12 +86,11 @@ workflow pairs {
 
   main:
     id_imgs = imgs.map{ f -> tuple(mcmicro.Util.getImageID(f), f) }
-    id_tables = tables
-      .filter{ f ->
-          def cells = f.withReader{ r -> r.readLine() && r.readLine() }
-          if( !cells ) log.warn("thumbnails: ${f.name}: no cells found, left out")
-          cells }
-      .map{ f -> tuple(f.baseName, f) }
+    found = tables.branch{ f ->
+        full: f.withReader{ r -> r.readLine() && r.readLine() }
+        empty: true }
+    found.empty.subscribe{ f -> log.warn("thumbnails: ${f.name}: no cells found, left out") }
+    id_tables = found.full.map{ f -> tuple(f.baseName, f) }
 
     def used = [:]
     inputs = masks
@@ -109,6 +117,7 @@ workflow pairs {
 
   emit:
     inputs
+    empty = found.empty
 }
 
 workflow thumbnails {
@@ -130,7 +139,7 @@ workflow thumbnails {
             segmasks.flatMap{ tag, msks ->
                 (msks instanceof Collection ? msks : [msks]).collect{ m -> tuple(tag.toString(), m) } }
         pairs(imgs, masks, tables, markers)
-        cellcutter(mcp.modules['thumbnails'], mcp.options['cellcutter'] ?: [:], pairs.out)
+        cellcutter(mcp.modules['thumbnails'], mcp.options['cellcutter'] ?: [:], pairs.out.inputs)
         stores = cellcutter.out.stores
 
         // Nextflow publishes in the background: what arrived is compared when all is over
@@ -138,7 +147,15 @@ workflow thumbnails {
         cellcutter.out.made.subscribe{ id, list -> made[id] = Published.made(list) }
         def cells = Collections.synchronizedMap([:])
         cellcutter.out.cells.subscribe{ id, list -> cells[id] = list }
+        def lost = Collections.synchronizedMap([:])
+        pairs.out.inputs.subscribe{ _1, _2, table, _4 -> lost[table.baseName] = 'not cut; see .nextflow.log' }
+        pairs.out.empty.subscribe{ f -> lost[f.baseName] = 'no cells in its table' }
+        def looks = mcp.modules['thumbnails'].gallery.toString() != 'false'
+        def told = [about: Collections.synchronizedMap([:]), pages: Collections.synchronizedMap([:]), reason: { 'see its log in qc/provenance' }]
+        cellcutter.out.about.subscribe{ id, about, multiqc, problem -> told.about[id] = [about: about, multiqc: multiqc, problem: problem] }
+        cellcutter.out.galleries.subscribe{ id, page -> told.pages[id] = page }
         def folder = file("${params.in}/thumbnails")
+        def places = [outdir: folder, assets: projectDir.resolve('lib/cellcutter'), nextflow: workflow.nextflow.version.toString()]
         def when = workflow.start.format('yyyyMMdd-HHmmss')
         workflow.onComplete {
             Published.await()
@@ -151,6 +168,10 @@ workflow thumbnails {
             if( texts ) Published.fail()
             else made.each{ id, files ->
                 Published.companions(folder, id, files.keySet(), made.keySet(), when).each{ text -> log.warn("thumbnails: ${text}") } }
+            if( looks && made ) {
+                def away = (lost + problems.collectEntries{ id, each -> [id, each.join('; ')] }).findAll{ id, each -> !(id in whole) }.sort()
+                RunPage.publish(whole, told, away, places, when).each{ text -> log.info("thumbnails: ${text}") }
+            }
         }
     }
 

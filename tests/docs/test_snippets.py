@@ -29,7 +29,10 @@ from tests.docs.pages import (
 from tests.services import running
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-CLONE = ("bin", "conf", "lib", "main.nf", "modules", "nextflow.config", "nextflow_schema.json")
+CLONE = (
+    *("bin", "cellcutter/view/assets", "conf", "lib", "main.nf", "modules"),
+    *("nextflow.config", "nextflow_schema.json"),
+)
 COMMANDS = ".commands"
 TESTS = re.compile(r"\btests/[\w/]+\.py|\btest_\w+\.py|::test_\w+")
 

@@ -5,6 +5,7 @@ The real one is among the parameters where CELLCUTTER_MCMICRO names a checkout o
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,10 +19,12 @@ import yaml
 import zarr
 
 import cellcutter
+from cellcutter.view.report import report
 from tests.pipeline.conftest import ROOT, Outcome, Run
 from tests.pipeline.projects import sample, write, write_mask, write_table
 from tests.pipeline.test_cohort import cut as cut_files
 from tests.pipeline.test_cohort import files, listed
+from tests.pipeline.test_qc import about
 from tests.pipeline.test_run import cut
 
 STEP = ROOT / "bin" / "mcmicro-step"
@@ -29,7 +32,9 @@ HOSTS = {"host": Path(__file__).parent / "host"}
 if "CELLCUTTER_MCMICRO" in os.environ:
     HOSTS["mcmicro"] = Path(os.environ["CELLCUTTER_MCMICRO"]).absolute()
 EDITED = ("config/defaults.yml", "config/schema.yml", "lib/mcmicro/Flow.groovy", "main.nf")
-NEW = ("modules/thumbnails.nf", "lib/Published.groovy", "lib/Cohort.groovy")
+ASSETS = tuple(f"lib/cellcutter/report.{kind}" for kind in ("html", "css", "js"))
+CLASSES = tuple(f"lib/{name}.groovy" for name in ("Published", "Cohort", "RunPage"))
+NEW = ("modules/thumbnails.nf", *CLASSES, *ASSETS)
 Snapshot = dict[str, tuple[int, bytes]]
 
 
@@ -83,8 +88,17 @@ def test_add_inserts_lines_and_remove_gives_back_every_byte(checkout: Path) -> N
     assert snapshot(checkout) == after
     assert step("remove", checkout).returncode == 0
     assert snapshot(checkout) == before
+    assert not (checkout / "lib/cellcutter").exists()
     assert step("remove", checkout).stdout == "nothing to change\n"
     assert snapshot(checkout) == before
+
+
+def test_a_file_of_the_users_beside_the_steps_own_stays(checkout: Path) -> None:
+    step("add", checkout)
+    mine = checkout / "lib/cellcutter/mine.txt"
+    mine.write_text("mine")
+    assert step("remove", checkout).returncode == 0
+    assert [*mine.parent.iterdir()] == [mine]
 
 
 def test_dry_run_shows_and_changes_nothing(checkout: Path) -> None:
@@ -128,6 +142,11 @@ def replace(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
+
+
+def write_text(file: Path, text: str) -> None:
+    file.parent.mkdir()
+    file.write_text(text)
 
 
 def half_added(checkout: Path) -> None:
@@ -184,6 +203,10 @@ HARM: dict[str, tuple[Harm, str]] = {
         lambda c: (c / "lib/Published.groovy").write_text("class Mine {}\n"),
         "lib/Published.groovy: a file of somebody else's found",
     ),
+    "another page": (
+        lambda c: write_text(c / "lib/cellcutter/report.js", "mine()"),
+        "lib/cellcutter/report.js: a file of somebody else's found",
+    ),
     "half added": (half_added, "config/schema.yml: no line of the step found"),
     "half removed": (module_only, "config/defaults.yml: no line of the step found"),
 }
@@ -194,6 +217,7 @@ def test_refuses_what_it_does_not_know(checkout: Path, harm: str) -> None:
     change, message = HARM[harm]
     change(checkout)
     before = snapshot(checkout)
+    had = (checkout / "lib/cellcutter").exists()
     words = (
         ["add"]
         if harm in ("no folder", "other call", "two calls", "no flag", "no case")
@@ -210,6 +234,7 @@ def test_refuses_what_it_does_not_know(checkout: Path, harm: str) -> None:
         assert done.stderr.count("\n") == 1
         assert message in done.stderr
         assert snapshot(checkout) == before
+        assert (checkout / "lib/cellcutter").exists() == had
 
 
 @pytest.mark.parametrize(
@@ -243,7 +268,8 @@ LAST = ("--start-at", "downstream", "--thumbnails")
 
 def names(folder: Path) -> set[str]:
     found = {file.name for file in folder.iterdir()} if folder.exists() else set()
-    return {name for name in found if name != "qc" and not name.startswith("cells.csv")}
+    of_run = ("cells.csv", "index.html", "cellcutter_mqc.json")
+    return {name for name in found if name != "qc" and not name.startswith(of_run)}
 
 
 def check(project: Path, three: tuple[str, ...], scratch: Path, *options: str) -> None:
@@ -259,6 +285,35 @@ def check_gallery(project: Path, three: tuple[str, ...]) -> None:
     """Make sure that a sample has a page of pictures, drawn where its cells were cut."""
     page = (project / "thumbnails/qc" / f"{Path(three[2]).stem}.html").read_text()
     assert '<meta name="generator" content="cellcutter gallery">' in page
+
+
+def check_page(project: Path, *ids: str, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """Make sure that a page shows samples as `cellcutter report` does; return its problems.
+
+    Samples in `without` have no gallery.
+    """
+    out = project / "thumbnails"
+    told = about(out / "index.html")
+    assert [each["name"] for each in told["samples"]] == sorted(ids)
+    stores = [out / each["store"] for each in told["samples"]]
+    again, multiqc = out / "cells.csv.html", out / "cells.csv_mqc.json"
+    report(stores, again, multiqc=multiqc, galleries=out / "qc", force=True)
+    expected = about(again)
+    assert set(told["versions"]) == {"cellcutter", "Nextflow"}
+    problems = {each["name"]: each["problem"] for each in told["problems"]}
+    for mine, theirs in zip(told["samples"], expected["samples"], strict=True):
+        if mine["name"] in without:
+            assert (mine["gallery"], len(mine["problems"])) == (None, 1)
+            problems[mine["name"]] = mine["problems"].pop()
+        assert mine == theirs
+        assert mine["name"] in without or mine["gallery"] == f"qc/{mine['name']}.html"
+        assert mine["asked"] == 2
+        assert mine["strip"].startswith("data:image/png;base64,")
+    of_qc = (out / "qc/cellcutter_mqc.json").read_text()
+    assert json.loads(of_qc) == json.loads(multiqc.read_text())
+    again.unlink()
+    multiqc.unlink()
+    return problems
 
 
 def test_slide(mcmicro: Run, tmp_path: Path) -> None:
@@ -280,8 +335,10 @@ def test_slide(mcmicro: Run, tmp_path: Path) -> None:
     assert names(project / "thumbnails") == {f"{Path(three[2]).stem}.zarr" for three in threes}
     for three in threes:
         check(project, three, tmp_path, "--window-size=7", "--channels=3,CD 45")
-    pages = {f"{Path(three[2]).stem}.html" for three in threes}
-    assert names(project / "thumbnails/qc") == pages
+    ids = [Path(three[2]).stem for three in threes]
+    assert names(project / "thumbnails/qc") == {f"{name}.html" for name in ids}
+    assert "thumbnails: the page of the run is index.html\n" in done.text
+    assert check_page(project, *ids) == {}
     assert "cells.csv lists 6 cells of 3 slides" in done.text
     cells = cellcutter.open(project / "thumbnails" / "cells.csv")
     assert cells.slides == sorted(Path(three[2]).stem for three in threes)
@@ -290,8 +347,10 @@ def test_slide(mcmicro: Run, tmp_path: Path) -> None:
     assert names(project / "qc/provenance") == provenance
 
     # Other modules' options are not this step's
+    before = snapshot(project / "thumbnails")
     done = mcmicro(project, "--mcquant-opts=--masks x.tif", *LAST, "-resume")
     assert (done.status, done.submitted) == (0, 0), done.text
+    assert snapshot(project / "thumbnails") == before
 
 
 METHODS = ("unmicst", "mesmer")
@@ -332,7 +391,9 @@ def test_microarray(mcmicro: Run, tmp_path: Path) -> None:
     assert (done.status, done.submitted) == (0, 4), done.text
     for core in CORES:
         check(project, core, tmp_path, "--window-size=5", "--mask-cells")
-    assert not names(project / "thumbnails/qc")
+    assert not [*(project / "thumbnails/qc").iterdir()]
+    assert not (project / "thumbnails/index.html").exists()
+    assert "index.html" not in done.text
 
     shutil.rmtree(project / "thumbnails")
     done = mcmicro(project, *LAST, "--cellcutter-opts=--mask-cells", "--publish_dir_mode", "link")
@@ -340,6 +401,7 @@ def test_microarray(mcmicro: Run, tmp_path: Path) -> None:
     for number, core in enumerate(CORES):
         (tmp_path / str(number)).mkdir()
         check(project, core, tmp_path / str(number), "--mask-cells")
+    assert not (project / "thumbnails/index.html").exists()
 
 
 @pytest.mark.parametrize("z", [False, True], ids=["folder", "zip"])
@@ -361,15 +423,20 @@ def test_layout_cells(mcmicro: Run, tmp_path: Path, z: bool) -> None:
     expected = listed(again / "cells.csv", *(again / store for store in stores))
     assert (out / "cells.csv").read_bytes() == expected
     assert "cells.csv lists 4 cells of 2 slides" in done.text
+    assert check_page(project, *(Path(three[2]).stem for three in threes)) == {}
 
 
-def test_a_list_that_is_none_is_kept(mcmicro: Run, tmp_path: Path) -> None:
+def test_what_is_not_cellcutters_is_kept(mcmicro: Run, tmp_path: Path) -> None:
     project = write(tmp_path / "p", *sample("s"))
     mine = project / "thumbnails" / "cells.csv"
     mine.parent.mkdir()
     mine.write_text("mine")
+    page = mine.with_name("index.html")
+    page.write_text("<!doctype html>")
     done = mcmicro(project, *LAST)
     assert done.status == 1, done.text
+    assert f"index.html was not written: {page}: a file that cellcutter did not write" in done.text
+    assert page.read_text() == "<!doctype html>"
     assert f"cells.csv: {mine}: a file that is no list of cells found" in done.text
     assert mine.read_text() == "mine"
     assert names(project / "thumbnails") == {"s--unmicst_cell.zarr"}
@@ -410,6 +477,8 @@ def test_left_out_is_said(mcmicro: Run, tmp_path: Path) -> None:
     assert done.text.count("WARN") == 2
     assert "t--unmicst_cell.csv: no cells found, left out" in done.text
     assert "s--unmicst_ring.csv: no mask and image of that name" in done.text
+    problems = {"t--unmicst_cell": "no cells in its table"}
+    assert check_page(project, "s--unmicst_cell") == problems
 
 
 def test_names_before_2022_and_what_a_task_may_use(mcmicro: Run, tmp_path: Path) -> None:
@@ -520,6 +589,31 @@ def test_errors(
     assert "No pre-stitched image" not in done.text
 
 
+def failing(tmp_path: Path, words: str) -> str:
+    """Return a PATH whose `cellcutter` fails where its words are like those given."""
+    command = tmp_path / "commands" / "cellcutter"
+    command.parent.mkdir()
+    command.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in {words}) echo "cellcutter: error: no room" >&2; exit 2;; esac\n'
+        f'exec {Path(sys.executable).parent}/cellcutter "$@"\n'
+    )
+    command.chmod(0o755)
+    return f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def test_a_store_that_nothing_is_told_of(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    done = mcmicro(project, *LAST, PATH=failing(tmp_path, "report*"))
+    assert done.status == 0, done.text
+    (found,) = about(project / "thumbnails/index.html")["samples"]
+    name = "s--unmicst_cell"
+    assert (found["store"], found["gallery"]) == (f"{name}.zarr", f"qc/{name}.html")
+    assert found["asked"] is None
+    assert found["problems"] == ["nothing is told of its cells: see its log in qc/provenance"]
+    assert "no room" in (project / "qc/provenance/cellcutter-1.log").read_text()
+
+
 def test_what_was_published_is_checked(mcmicro: Run, tmp_path: Path) -> None:
     project = write(tmp_path / "p", *sample("s"), *sample("t"))
     words = (*LAST, "-c", "harm.config")
@@ -527,7 +621,8 @@ def test_what_was_published_is_checked(mcmicro: Run, tmp_path: Path) -> None:
     (tmp_path / "harm.config").write_text(
         "process { withName: cellcutter { afterScript = 'rm -f s--*_cell.zarr/cells.csv' } }\n"
     )
-    done = mcmicro(project, "--cellcutter-opts=--mask-cells", *words)
+    path = failing(tmp_path, "gallery*t--*")
+    done = mcmicro(project, "--cellcutter-opts=--mask-cells", *words, PATH=path)
     assert done.status == 1, done.text
     store = "s--unmicst_cell.zarr"
     found = names(project / "thumbnails")
@@ -536,10 +631,17 @@ def test_what_was_published_is_checked(mcmicro: Run, tmp_path: Path) -> None:
     assert f"what was there is now {aside}" in done.text
     others = {"s--unmicst_cell_mask.zarr", "t--unmicst_cell.zarr", "t--unmicst_cell_mask.zarr"}
     assert found == {aside, *others}
+    assert "no gallery of t--unmicst_cell, whose thumbnails are whole; see index.html" in done.text
+    problems = check_page(project, "t--unmicst_cell", without=("t--unmicst_cell",))
+    assert set(problems) == {"s--unmicst_cell", "t--unmicst_cell"}
+    assert f"4 of 5 files arrived whole in {project}/thumbnails" in problems["s--unmicst_cell"]
+    assert problems["t--unmicst_cell"] == "no gallery: cellcutter: error: no room"
 
     # Masks of an earlier run are not left beside thumbnails that have none
-    done = mcmicro(project, *LAST)
+    done = mcmicro(project, *LAST, "--publish_dir_mode", "move")
     assert done.status == 0, done.text
+    assert check_page(project, "s--unmicst_cell", "t--unmicst_cell") == {}
+    assert "the page of the run is index.html; what was there is now index.html.old-" in done.text
     assert names(project / "qc/provenance")
     found = names(project / "thumbnails")
     assert {name for name in found if name.endswith(".zarr")} == {store, "t--unmicst_cell.zarr"}
@@ -554,6 +656,8 @@ def test_name_that_starts_with_a_dash(mcmicro: Run, tmp_path: Path) -> None:
     assert done.status == 0, done.text
     expected = {f"{name}--unmicst_cell.zarr.zip" for name in ("-dash", "s")}
     assert names(project / "thumbnails") == expected
+    problems = {"bad--unmicst_cell": "not cut; see .nextflow.log"}
+    assert check_page(project, *(name.removesuffix(".zarr.zip") for name in expected)) == problems
     done = mcmicro(project, *LAST, "-c", "ignore.config")
     assert done.status == 0, done.text
     check(project, sample("s"), tmp_path)
@@ -566,3 +670,4 @@ def test_stub(mcmicro: Run, tmp_path: Path) -> None:
     done = mcmicro(project, *LAST, "-stub-run")
     assert done.status == 0, done.text
     assert (project / "thumbnails/it's--unmicst_cell.zarr/.zarray").exists()
+    assert about(project / "thumbnails/index.html")["problems"] == []
