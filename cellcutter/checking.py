@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
+from cellcutter.completing import complete
 from cellcutter.documented import takes
 from cellcutter.errors import SettingsError
 from cellcutter.kinds import read_path
 from cellcutter.machine import available_cpus
-from cellcutter.options import Name, complete
+from cellcutter.options import Name
 from cellcutter.store.verifying.faults import Fault, Verdict
 from cellcutter.store.verifying.whole import check_store
 from cellcutter.store_options import DEFAULT_SAMPLE, VerifyOptions

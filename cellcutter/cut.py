@@ -11,9 +11,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Unpack
 
 from cellcutter import images, inputs
+from cellcutter.completing import complete
 from cellcutter.documented import takes
 from cellcutter.kinds import read_pixels
-from cellcutter.options import CellOptions, Name, TileOptions, complete
+from cellcutter.options import CellOptions, Name, TileOptions
 from cellcutter.produce import CutResult, claim, produce
 from cellcutter.types import Progress
 

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from cellcutter.options import options_of
+from cellcutter.completing import options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 WRITTEN = """CutResult

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypedDict
 
+from cellcutter.completing import options_of
 from cellcutter.kinds import (
     CHANNELS,
     COLUMN,
@@ -23,7 +24,7 @@ from cellcutter.kinds import (
     Kind,
     Option,
 )
-from cellcutter.options import CellOptions, Name, options_of
+from cellcutter.options import CellOptions, Name
 
 SHEET_CELLS, GROUP_CELLS, PAGE_CELLS = 64, 12, 2000
 """How many cells a picture has, how many of each group, and how many a page."""

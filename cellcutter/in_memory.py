@@ -9,9 +9,10 @@ import numpy as np
 
 from cellcutter import images, inputs
 from cellcutter.cells.table import read_cells
+from cellcutter.completing import complete
 from cellcutter.documented import takes
 from cellcutter.errors import SettingsError, TableError, reading
-from cellcutter.options import CellOptions, Name, complete
+from cellcutter.options import CellOptions, Name
 from cellcutter.produce import cut_into_memory
 from cellcutter.store.reading.gather import rows_of
 from cellcutter.types import Pixels

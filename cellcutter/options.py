@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypedDict, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Literal, TypedDict
 
-from cellcutter.errors import SettingsError
 from cellcutter.kinds import (
     CHANNELS,
     COLUMNS,
@@ -24,11 +23,9 @@ from cellcutter.kinds import (
     WHOLE,
     Option,
     choice,
-    read,
 )
 
 Name = str | os.PathLike[str]
-AnyOptions = TypeVar("AnyOptions", bound=Mapping[str, object])
 
 DEFAULT_CHUNK_SIZE, DEFAULT_CACHE_SIZE, LEAST_CACHE_SIZE = 32, 10 * 1024, 64  # MB
 CUT, STORED, RESOURCES = "what is cut", "what is stored, and how", "resources"
@@ -263,38 +260,3 @@ class TileOptions(Options, total=False):
         int | None,
         Option(WHOLE, "tiles in a chunk, instead of a size", STORED, instead_of="chunk_size"),
     ]
-
-
-def options_of(kind: type[Mapping[str, object]]) -> Mapping[str, Option]:
-    """Return the options of a class by name."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: get_args(hint)[1] for name, hint in hints.items()}
-
-
-def flags_of(name: str, option: Option) -> tuple[str, ...]:
-    """Return the flags of an option, the one that messages use first."""
-    return option.flags or (f"--{name.replace('_', '-')}",)
-
-
-def complete(kind: type[AnyOptions], given: Mapping[str, object]) -> AnyOptions:
-    """Return all options of a class, those that are not given with their defaults.
-
-    Raises
-    ------
-    SettingsError
-        A value is impossible, alone or together with another.
-    TypeError
-        There is no option of some name.
-    """
-    known = options_of(kind)
-    if unknown := given.keys() - known.keys():
-        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
-    filled = {
-        name: read(option, given.get(name), flags_of(name, option)[0])
-        for name, option in known.items()
-    }
-    for name, option in known.items():
-        if option.instead_of and None not in (filled[name], filled[option.instead_of]):
-            flags = [flags_of(n, known[n])[0] for n in (option.instead_of, name)]
-            raise SettingsError(f"{' and '.join(flags)} found together, one of them expected")
-    return cast(AnyOptions, filled)

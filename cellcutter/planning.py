@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Unpack
 
 from cellcutter import images, inputs
 from cellcutter.cells.checks import LARGER
+from cellcutter.completing import complete
 from cellcutter.cutting import work_of
 from cellcutter.documented import takes
 from cellcutter.foresee import foresee
 from cellcutter.limits import MB
-from cellcutter.options import CellOptions, Name, complete
+from cellcutter.options import CellOptions, Name
 from cellcutter.planned import CutPlan
 from cellcutter.produce import look, names_of
 from cellcutter.types import Progress

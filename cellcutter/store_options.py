@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypedDict
 
+from cellcutter.completing import options_of
 from cellcutter.kinds import CHANNELS, CSV, PATH, SEED, SIZE, SWITCH, WHOLE, Option, choice
-from cellcutter.options import STORED, CellOptions, Name, options_of
+from cellcutter.options import STORED, CellOptions, Name
 
 _OF_CUTTING = options_of(CellOptions)
 _COMPRESSION, _ZIP = _OF_CUTTING["compression"], _OF_CUTTING["z"]

@@ -18,8 +18,9 @@ import cellcutter
 from cellcutter import documented, inputs
 from cellcutter.commands import cli, cut_cells, cut_tiles
 from cellcutter.commands.parser import Parser
+from cellcutter.completing import complete, options_of
 from cellcutter.kinds import WHOLE, Option
-from cellcutter.options import CellOptions, TileOptions, complete, options_of
+from cellcutter.options import CellOptions, TileOptions
 from tests import slides
 
 
@@ -273,6 +274,7 @@ ALWAYS = {"window_size", "mask_cells", "on_missing", "step_size"}  # as cut.py a
 def test_an_option_that_changes_thumbnails_is_told_in_the_attributes(kind):
     """An option that is new stands in one of the lists above, or this fails."""
     for name in set(options_of(kind)) - TOLD_ELSEWHERE:
+        assert name in CHANGED, f"{name}: say a value in CHANGED, or where else a store tells it"
         options = complete(kind, {name: CHANGED[name]})
         told = inputs.asked(options, *(ALWAYS & set(options_of(kind))))
         assert told[name] == CHANGED[name]

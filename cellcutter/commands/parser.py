@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cellcutter.completing import flags_of, options_of
 from cellcutter.config import option_sets
 from cellcutter.errors import SettingsError
 from cellcutter.kinds import SWITCH, Option, read, shown
-from cellcutter.options import flags_of, options_of
 from cellcutter.store.guard import Inputs
 from cellcutter.store.names import mask_name
 from cellcutter.version import __version__

@@ -34,7 +34,7 @@ class Cutting:
     plan, job : Plan, Job
     sink : callable (chunk number, pixels)
         Gets the channels of each chunk in their order, once, from any thread; one chunk is in no
-        two threads at a time. Pixels as in ``job.dtype``, of shape (channels, cells per chunk,
+        two threads at a time. Pixels of ``job.pixel``, of shape (channels, cells per chunk,
         size, size), or with ``job.cells_first`` (cells per chunk, channels, size, size), are used
         again after the call.
     folder : Path
@@ -87,7 +87,7 @@ class Cutting:
         channels = [by_channel[:, i] for i in range(len(part))]
 
         def emit(group: int, buffer: int) -> None:
-            self._sink(group, buffers[buffer])
+            self._sink(group, buffers[buffer].view(self._job.pixel))
 
         self._walk(part, channels, steps, emit, advance)
 
@@ -115,7 +115,7 @@ class Cutting:
                 memory.raw = np.empty((n, len(part), size, size), self._job.dtype)
             first = self._job.cells_first
             scratch.read(chunk * n, memory.raw, memory.pixels, cells_first=first)
-            self._sink(chunk, memory.pixels)
+            self._sink(chunk, memory.pixels.view(self._job.pixel))
             advance()
 
         with pool(self._plan.threads, "cellcutter-assemble") as threads:

@@ -94,8 +94,13 @@ class Job:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Type of the thumbnails while they are put together."""
+        """Type of the thumbnails while they are put together: bits."""
         return np.dtype(bool if self.only is not None else f"u{self.image.dtype.itemsize}")
+
+    @property
+    def pixel(self) -> np.dtype[np.generic]:
+        """Type of the thumbnails as they are handed on: the image's, or bool for masks."""
+        return self.dtype if self.only is not None else self.image.dtype
 
     def cell_nbytes(self, channels: int) -> int:
         """Bytes of one cell's thumbnails in some channels."""

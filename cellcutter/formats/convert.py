@@ -10,6 +10,7 @@ from typing import Unpack
 
 import numpy as np
 
+from cellcutter.completing import complete
 from cellcutter.documented import takes
 from cellcutter.errors import StoreError
 from cellcutter.formats import targets
@@ -17,7 +18,7 @@ from cellcutter.formats.targets import Layouts, Target
 from cellcutter.formats.work import WRITTEN, Written, fit, read_nbytes, spread
 from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
-from cellcutter.options import Name, complete
+from cellcutter.options import Name
 from cellcutter.progress import Tally
 from cellcutter.store.anndata import added_by_others
 from cellcutter.store.claim import claimed

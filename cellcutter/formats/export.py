@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Unpack
 
+from cellcutter.completing import complete
 from cellcutter.documented import takes
 from cellcutter.errors import SettingsError
 from cellcutter.formats import h5sc, npy, ome_tiff, webdataset
@@ -15,7 +16,7 @@ from cellcutter.formats.source import Source
 from cellcutter.formats.work import WRITTEN, Written, read_nbytes
 from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
-from cellcutter.options import Name, complete
+from cellcutter.options import Name
 from cellcutter.progress import Tally
 from cellcutter.store.claim import claimed
 from cellcutter.store.names import Form, Names

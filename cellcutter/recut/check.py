@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from cellcutter import images, inputs
+from cellcutter.completing import complete, options_of
 from cellcutter.errors import (
     CellWarning,
     InputError,
@@ -22,7 +23,7 @@ from cellcutter.errors import (
     TableError,
     reading,
 )
-from cellcutter.options import CellOptions, Name, TileOptions, complete
+from cellcutter.options import CUT, CellOptions, Name, TileOptions
 from cellcutter.recut.pixels import Comparison
 from cellcutter.recut.told import same
 from cellcutter.request import Request
@@ -32,8 +33,6 @@ from cellcutter.store.verifying.faults import Verdict
 from cellcutter.types import Progress
 
 _CHUNK_SIZE = 4  # MB that are cut and compared at one time, by a thread
-_ASKED = ("window_size", "mask_cells", "masks", "shuffle", "image_index", "mask_index")
-_ASKED_OF_TABLE = ("mask_channel", "columns", "centroid_unit")
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,11 @@ def _requested(
     axes = slide.about.get("axes")
     tiles = isinstance(axes, list) and "tile" in axes
     kind: Any = TileOptions if tiles else CellOptions
-    names = ("image_index", "shuffle", "step_size") if tiles else (*_ASKED, *_ASKED_OF_TABLE)
-    given = {name: asked[name] for name in names if asked.get(name) is not None}
+    given = {
+        name: asked[name]
+        for name, option in options_of(kind).items()
+        if asked.get(name) is not None and (option.group == CUT or name == "shuffle")
+    }
     size = slide.images.array.shape[-1]
     if slide.about:
         given["channels"] = slide.numbers

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack, cast
 
+from cellcutter.completing import complete
 from cellcutter.documented import takes
 from cellcutter.errors import DestinationError, SettingsError, StoreError
 from cellcutter.gallery_options import MANY, GalleryOptions
 from cellcutter.kinds import read_path
-from cellcutter.options import Name, complete
+from cellcutter.options import Name
 from cellcutter.progress import Tally
 from cellcutter.store.claim import claimed
 from cellcutter.store.names import Form, Names, begins

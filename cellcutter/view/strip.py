@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cellcutter.completing import complete
 from cellcutter.gallery_options import GalleryOptions
-from cellcutter.options import complete
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.opening import open as open_stores
 from cellcutter.types import Pixels

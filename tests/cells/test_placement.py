@@ -13,7 +13,8 @@ import tifffile
 
 import cellcutter
 from cellcutter.commands import cli
-from cellcutter.options import CellOptions, complete
+from cellcutter.completing import complete
+from cellcutter.options import CellOptions
 from tests import slides
 
 SHAPE = (120, 200)

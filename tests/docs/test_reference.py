@@ -17,8 +17,9 @@ import pytest
 import cellcutter
 from benchmarks import report
 from cellcutter import errors
+from cellcutter.completing import flags_of, options_of
 from cellcutter.gallery_options import GalleryOptions
-from cellcutter.options import CellOptions, TileOptions, flags_of, options_of
+from cellcutter.options import CellOptions, TileOptions
 from cellcutter.store_options import ConvertOptions, ExportOptions, VerifyOptions
 from tests.docs.pages import ROOT
 

@@ -22,8 +22,9 @@ from mkdocs.structure.files import File
 
 import cellcutter
 from cellcutter.commands import cli
+from cellcutter.completing import flags_of, options_of
 from cellcutter.gallery_options import GalleryOptions
-from cellcutter.options import CellOptions, Options, TileOptions, flags_of, options_of
+from cellcutter.options import CellOptions, Options, TileOptions
 from cellcutter.store_options import ConvertOptions, ExportOptions, VerifyOptions
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -369,6 +369,16 @@ def test_in_memory(tmp_path):
         cellcutter.thumbnails(*slide.paths, rows=[1000])
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "u4"])
+def test_in_memory_of_other_types(tmp_path, dtype):
+    slide = slides.simple(tmp_path, shape=(2, 60, 70), dtype=dtype)
+    for mask in (False, True):
+        found = cellcutter.thumbnails(*slide.paths, window_size=9, mask_cells=mask)
+        expected = slides.expected(slide.image, slide.labels, slide.table, 9, mask=mask)[0]
+        assert found.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(found, expected.swapaxes(0, 1))
+
+
 def test_a_million_cells(tmp_path):
     """Opened by their metadata alone; reading from every shard keeps 16 bytes a cell."""
     if not Path("/proc/self/status").exists():
