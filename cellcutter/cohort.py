@@ -17,8 +17,8 @@ import pandas as pd
 
 from cellcutter.cells.all_columns import TableColumns
 from cellcutter.errors import SettingsError, StoreError, TableError, reading
-from cellcutter.store.claim import claimed
-from cellcutter.store.names import Form, Names, begins
+from cellcutter.store.publishing.claim import claimed
+from cellcutter.store.publishing.names import Form, Names, begins
 from cellcutter.store.reading.listing import CELL, ROW, SLIDE, STORE
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.several import names_of

@@ -16,7 +16,7 @@ from cellcutter.outputs import Outputs
 from cellcutter.progress import Tally
 from cellcutter.request import Array, Request
 from cellcutter.stops import Stopped
-from cellcutter.store.publish import Publication
+from cellcutter.store.publishing.publish import Publication
 from cellcutter.threads import pool
 from cellcutter.types import Progress
 

@@ -23,7 +23,7 @@ from cellcutter.planned import CutPlan, PlannedArray, PlannedBlocks, PlannedWind
 from cellcutter.request import Array, Request
 from cellcutter.store import manifest
 from cellcutter.store.layout import IMAGES, MASKS
-from cellcutter.store.names import is_stream
+from cellcutter.store.publishing.names import is_stream
 from cellcutter.store.statistics import PERCENTILES
 from cellcutter.store.zarr2 import METADATA
 from cellcutter.store.zipped import zipped_nbytes

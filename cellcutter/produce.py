@@ -24,10 +24,10 @@ from cellcutter.options import Name, Options
 from cellcutter.outputs import Outputs
 from cellcutter.record import record_of
 from cellcutter.request import Request
-from cellcutter.store.claim import Looked, claimed, looked_at
 from cellcutter.store.layout import Layout
-from cellcutter.store.names import Names
-from cellcutter.store.publish import Publication
+from cellcutter.store.publishing.claim import Looked, claimed, looked_at
+from cellcutter.store.publishing.names import Names
+from cellcutter.store.publishing.publish import Publication
 from cellcutter.types import Pixels, Progress
 
 log = logging.getLogger("cellcutter")

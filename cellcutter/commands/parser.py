@@ -14,8 +14,8 @@ from cellcutter.completing import flags_of, options_of
 from cellcutter.config import option_sets
 from cellcutter.errors import SettingsError
 from cellcutter.kinds import SWITCH, Option, read, shown
-from cellcutter.store.guard import Inputs
-from cellcutter.store.names import mask_name
+from cellcutter.store.publishing.guard import Inputs
+from cellcutter.store.publishing.names import mask_name
 from cellcutter.version import __version__
 
 Values = dict[str, Any]

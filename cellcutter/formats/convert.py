@@ -21,10 +21,10 @@ from cellcutter.limits import MB, Limits
 from cellcutter.options import Name
 from cellcutter.progress import Tally
 from cellcutter.store.anndata import added_by_others
-from cellcutter.store.claim import claimed
 from cellcutter.store.layout import numeric
-from cellcutter.store.names import Names, mask_name
-from cellcutter.store.publish import Publication
+from cellcutter.store.publishing.claim import claimed
+from cellcutter.store.publishing.names import Names, mask_name
+from cellcutter.store.publishing.publish import Publication
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.slide import Slide
 from cellcutter.store_options import ConvertOptions

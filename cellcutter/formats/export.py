@@ -18,8 +18,8 @@ from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
 from cellcutter.options import Name
 from cellcutter.progress import Tally
-from cellcutter.store.claim import claimed
-from cellcutter.store.names import Form, Names
+from cellcutter.store.publishing.claim import claimed
+from cellcutter.store.publishing.names import Form, Names
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store_options import DEFAULT_SHARD_SIZE, FORMS, ExportOptions
 from cellcutter.types import Progress

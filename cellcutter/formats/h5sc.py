@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cellcutter.errors import SettingsError
 from cellcutter.formats.source import Batch, Source
-from cellcutter.store.names import begins
+from cellcutter.store.publishing.names import begins
 from cellcutter.types import Column, Pixels
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import tifffile
 
 from cellcutter.errors import StoreError
 from cellcutter.formats.source import Source
-from cellcutter.store.names import begins
+from cellcutter.store.publishing.names import begins
 from cellcutter.types import Pixels
 from cellcutter.version import __version__
 

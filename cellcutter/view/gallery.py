@@ -17,8 +17,8 @@ from cellcutter.gallery_options import MANY, GalleryOptions
 from cellcutter.kinds import read_path
 from cellcutter.options import Name
 from cellcutter.progress import Tally
-from cellcutter.store.claim import claimed
-from cellcutter.store.names import Form, Names, begins
+from cellcutter.store.publishing.claim import claimed
+from cellcutter.store.publishing.names import Form, Names, begins
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.opening import open as open_stores

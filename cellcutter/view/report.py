@@ -18,8 +18,8 @@ from typing import Any
 from cellcutter.errors import DestinationError, SettingsError, TableError, reading
 from cellcutter.kinds import read_path
 from cellcutter.progress import Tally
-from cellcutter.store.claim import claimed
-from cellcutter.store.names import Form, Names, begins
+from cellcutter.store.publishing.claim import claimed
+from cellcutter.store.publishing.names import Form, Names, begins
 from cellcutter.store.reading.several import names_of
 from cellcutter.types import Name, Progress
 from cellcutter.version import __version__

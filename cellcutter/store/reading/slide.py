@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellcutter.errors import StoreError
-from cellcutter.store.names import mask_name
+from cellcutter.store.publishing.names import mask_name
 from cellcutter.store.reading import table
 from cellcutter.store.reading.chunks import ChunkCache, ChunkReader
 from cellcutter.store.reading.files import Files

@@ -16,7 +16,7 @@ from cellcutter.errors import StoreError, reading
 from cellcutter.progress import Tally
 from cellcutter.store import manifest
 from cellcutter.store.manifest import Manifest
-from cellcutter.store.names import mask_name
+from cellcutter.store.publishing.names import mask_name
 from cellcutter.store.reading.places import open_files
 from cellcutter.store.reading.stored import Root, Stored, read_root, stored
 from cellcutter.store.verifying import structure

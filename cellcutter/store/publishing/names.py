@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellcutter.errors import DestinationError
-from cellcutter.store.guard import Inputs, lies_in
+from cellcutter.store.publishing.guard import Inputs, lies_in
 
 _METADATA = {".zarray", ".zgroup", "zarr.json"}
 _DAMAGED = (OSError, zipfile.BadZipFile, ValueError, KeyError, NotImplementedError, RuntimeError)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from cellcutter import stops, system
 from cellcutter.errors import DestinationError
-from cellcutter.store import record
 from cellcutter.store.folders import folders_above
-from cellcutter.store.guard import Inputs
-from cellcutter.store.journal import Changed, Journal
-from cellcutter.store.names import Names
-from cellcutter.store.publish import Publication
-from cellcutter.store.staging import (
+from cellcutter.store.publishing import record
+from cellcutter.store.publishing.guard import Inputs
+from cellcutter.store.publishing.journal import Changed, Journal
+from cellcutter.store.publishing.names import Names
+from cellcutter.store.publishing.publish import Publication
+from cellcutter.store.publishing.staging import (
     Staging,
     check_length,
     discard,

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from cellcutter import stops, system
 from cellcutter.errors import DestinationError, PublicationError
-from cellcutter.store import record
-from cellcutter.store.guard import Inputs
-from cellcutter.store.journal import Changed, Item, Journal
-from cellcutter.store.names import Names, write_stream
-from cellcutter.store.staging import (
+from cellcutter.store.publishing import record
+from cellcutter.store.publishing.guard import Inputs
+from cellcutter.store.publishing.journal import Changed, Item, Journal
+from cellcutter.store.publishing.names import Names, write_stream
+from cellcutter.store.publishing.staging import (
     Staging,
     discard,
 )

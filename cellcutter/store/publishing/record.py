@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cellcutter.errors import DestinationError
-from cellcutter.store.staging import JOURNAL, MARK, UNDO, Staging, read_json
+from cellcutter.store.publishing.staging import JOURNAL, MARK, UNDO, Staging, read_json
 
 RECORD = "record"
 Record = Mapping[str, object]

@@ -17,13 +17,13 @@ import zarr
 from cellcutter import stops, system
 from cellcutter.commands import cli
 from cellcutter.errors import DestinationError
-from cellcutter.store import staging
-from cellcutter.store.claim import claimed
-from cellcutter.store.guard import Inputs
-from cellcutter.store.journal import Item
-from cellcutter.store.names import Names, is_ours, is_store
+from cellcutter.store.publishing import staging
+from cellcutter.store.publishing.claim import claimed
+from cellcutter.store.publishing.guard import Inputs
+from cellcutter.store.publishing.journal import Item
+from cellcutter.store.publishing.names import Names, is_ours, is_store
 from tests import slides
-from tests.store.test_nothing_lost import COMMAND, contents, finish, half_way
+from tests.store.publishing.test_nothing_lost import COMMAND, contents, finish, half_way
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import tifffile
 from cellcutter.commands import cli
 from cellcutter.store.whole import Moved, WholeFiles, Written, reclaim
 from tests import slides
-from tests.store.test_nothing_lost import contents
+from tests.store.publishing.test_nothing_lost import contents
 
 ROOT = Path(__file__).parents[2]
 # A run to which something happens before it opens a chunk or shard of thumbnails to write;

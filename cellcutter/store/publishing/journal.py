@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cellcutter import system
-from cellcutter.store.staging import JOURNAL, UNDO, Staging, read_json
+from cellcutter.store.publishing.staging import JOURNAL, UNDO, Staging, read_json
 
 
 class Changed(Exception):  # noqa: N818 - a fact, not a fault
