@@ -159,6 +159,7 @@ def test_pipeline(nextflow: User, checkout: Path, sif: Path, work: Path, tmp_pat
     project = write(work / "p 1", *sample(NAME))
     done = nextflow(
         *("run", checkout, "-profile", "test,apptainer", "--in", project, "--container", sif),
+        "--gallery=true",
         "--options=--mask-cells",
     )
     assert done.returncode == 0, done.stdout

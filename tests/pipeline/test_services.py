@@ -87,7 +87,7 @@ def test_run(docker_host: str, tmp_path: Path, options: list[str]) -> None:
 def test_pipeline_by_docker(pipeline: Run, docker_host: str, tmp_path: Path) -> None:
     project = write(tmp_path / "p 1", *sample(NAME))
     done = pipeline(
-        *("-profile", "test,docker", "--in", project, "--container", IMAGE),
+        *("-profile", "test,docker", "--in", project, "--container", IMAGE, "--gallery=true"),
         "--options=--mask-cells",
         # Nothing of this machine's: neither the package nor its commands.
         PYTHONPATH="",
@@ -156,6 +156,7 @@ def test_pipeline_by_slurm(pipeline: Run, tmp_path: Path, slurm: dict[str, str])
     (project / "segmentation/unmicst-bad/cell.ome.tif").write_bytes(b"no TIFF")
     done = pipeline(
         *("-profile", "test,slurm", "--in", project, "--queue", "short", *LIMITS),
+        "--gallery=true",
         "--options=--mask-cells",
         **slurm,
     )
