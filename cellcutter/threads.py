@@ -35,8 +35,10 @@ def pool(number: int, name: str) -> Iterator[ThreadPoolExecutor]:
                 made.submit(all_there.wait)
         yield made
     finally:
+        # a wait for a thread that is interrupted takes the thread for ended (bpo-45274)
         try:
-            made.shutdown(cancel_futures=True)
-        except BaseException:  # there is one stop at the most
+            with held():
+                made.shutdown(cancel_futures=True)
+        except BaseException:  # it came before it could be held back; there is no second one
             made.shutdown(cancel_futures=True)
             raise

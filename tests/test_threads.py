@@ -34,26 +34,26 @@ def test_stop_while_threads_are_started(monkeypatch):
 
 
 def test_stop_while_threads_are_waited_for(monkeypatch):
-    waited, handled, done = threading.Event(), threading.Event(), []
+    waited, heard, done = threading.Event(), threading.Event(), []
     shutdown = ThreadPoolExecutor.shutdown
 
     def watched(self, wait=True, *, cancel_futures=False):
         waited.set()
         shutdown(self, wait, cancel_futures=cancel_futures)
 
-    class Stop(stops.Stop):
-        def __call__(self, number, frame):
-            handled.set()
-            super().__call__(number, frame)
+    class Held(stops.Held):
+        def _note(self, number, frame):
+            super()._note(number, frame)
+            heard.set()
 
     def task() -> None:
         waited.wait()
-        while not handled.wait(0.05):  # one that comes just before the wait begins is not heard
+        while not heard.wait(0.05):  # one that comes just before the wait begins is not heard
             os.kill(os.getpid(), signal.SIGTERM)
         done.append(1)
 
     monkeypatch.setattr(ThreadPoolExecutor, "shutdown", watched)
-    monkeypatch.setattr(stops, "Stop", Stop)
+    monkeypatch.setattr(stops, "Held", Held)
     with pytest.raises(stops.Stopped), stops.raised(), pool(1, "of-the-test") as threads:
         threads.submit(task)
         while threads._work_queue.qsize():  # what has not begun is cancelled

@@ -158,6 +158,7 @@ def test_it_explains_itself(slide, tmp_path):
     }
     assert found == {
         "version": cellcutter.__version__,
+        "manifest": "manifest-sha256.txt",
         "axes": ["channel", "cell", "y", "x"],
         "channels": [{"number": 3, "name": "CD8"}, {"number": 1, "name": "DNA 1"}],
         "window_size": 9,
