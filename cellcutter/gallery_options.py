@@ -16,6 +16,7 @@ from cellcutter.kinds import (
     CHANNELS,
     COLUMN,
     CSV,
+    DPI,
     FACTOR,
     PATH,
     START,
@@ -196,9 +197,7 @@ class GalleryOptions(TypedDict, total=False):
     ]
     dpi: Annotated[
         int,
-        Option(
-            WHOLE, f"dots per inch of a PNG (default: {DEFAULT_DPI})", _FILE, default=DEFAULT_DPI
-        ),
+        Option(DPI, f"dots per inch of a PNG (default: {DEFAULT_DPI})", _FILE, default=DEFAULT_DPI),
     ]
     force: Annotated[
         bool,

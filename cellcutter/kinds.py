@@ -71,6 +71,12 @@ def _whole(value: Any) -> int:
     return number
 
 
+def _dpi(value: Any) -> int:
+    if not 20 <= (number := _whole(value)) <= 2400:
+        raise ValueError(value)
+    return number
+
+
 def _length(value: Any) -> int | str:
     """Return pixels, or a length in micrometres as such: "20um"."""
     if not (isinstance(value, str) and re.match(r"\s*[0-9.]+\s*[^0-9.\s]", value)):
@@ -186,6 +192,7 @@ SIZE = Kind("float", "a number above 0", _size, "MB")
 SWITCH = Kind("bool", "true or false", _truth)
 SEED = Kind("int or bool", "a whole number of 0 or more", _seed, "SEED", bare="0")
 START = Kind("int", "a whole number of 0 or more", _seed, "SEED")
+DPI = Kind("int", "a whole number from 20 to 2400", _dpi, "N")
 FACTOR = Kind("float", "a number above 0", _size, "X")
 COLUMN = Kind("str", "the name of a column", _column, "COLUMN")
 PATH = Kind("path", "the path of a file", _path, "FILE")

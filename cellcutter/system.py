@@ -25,6 +25,7 @@ except ImportError:  # not on this system
 
 _FOLDER_CANNOT_BE_SYNCED = {errno.EINVAL, errno.EBADF, errno.EACCES, errno.ENOTSUP, errno.EISDIR}
 _AT_A_TIME = 8  # files that are synced; threads that only wait
+_TRIES = 1000  # to get hold of a lock whose file others remove
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 _NO_FLAGS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
@@ -192,8 +193,11 @@ class Lock:
         self.held: bool | None = None
         self._path = path
         self._descriptor: int | None = None
-        while not self._tried():
-            pass
+        self._refused: OSError | None = None
+        for _ in range(_TRIES):
+            if self._tried():
+                return
+        raise self._refused or BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def release(self) -> None:
         """Remove the file and let go of the lock; it may be called again."""
@@ -211,7 +215,8 @@ class Lock:
         """Try once to get hold of the lock; False where its file was removed meanwhile."""
         try:
             descriptor = self._opened()
-        except FileNotFoundError:  # there a moment ago
+        except FileNotFoundError as error:  # there a moment ago, or it can never be made here
+            self._refused = self._refused or error
             return not self._path.parent.is_dir()
         if descriptor is None:
             return True
@@ -234,8 +239,8 @@ class Lock:
                 return None
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | flags, 0o666)
-        except PermissionError:
-            pass
+        except PermissionError as error:
+            self._refused = error
         try:
             return os.open(self._path, os.O_RDONLY | flags)
         except PermissionError:

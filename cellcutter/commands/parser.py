@@ -210,6 +210,9 @@ class Parser(argparse.ArgumentParser):
             words = shlex.split(text)
             _refuse_for_people(words)
             given = self._words([*words, "--", *("1" for _ in arguments)])
+            taken = _flat([given[name] for name in arguments if name in given])
+            if len(taken) > len(arguments):  # of an argument that may be several
+                self._refuse([word for word in taken if word != "1"] or ["1"])
             given = {name: value for name, value in given.items() if name not in arguments}
             for name, option in self._options.items():
                 if name in given:
@@ -267,6 +270,10 @@ def _refuse_for_people(words: Sequence[str]) -> None:
     for word in words:
         if word in ("-h", "--help", "--version") or word.startswith("--params"):
             raise SettingsError(f"{word} is for the command line")
+
+
+def _flat(values: Sequence[Any]) -> list[str]:
+    return [str(v) for value in values for v in (value if isinstance(value, list) else [value])]
 
 
 def _plain(word: str) -> str:

@@ -27,12 +27,12 @@ from cellcutter.types import Progress
 log = logging.getLogger("cellcutter")
 
 _FORMS = {
-    "h5sc": Form("an HDF5 file", "HDF5 files", h5sc.is_hdf5),
+    "h5sc": Form("an export to h5sc", "such files alone", h5sc.is_h5sc),
     "npy": Form("an export to npy", "folders of such files alone", npy.is_npy),
     "webdataset": Form(
         "an export to webdataset", "folders of such files alone", webdataset.is_webdataset
     ),
-    "ome-tiff": Form("a TIFF file", "TIFF files", ome_tiff.is_tiff),
+    "ome-tiff": Form("an export to ome-tiff", "such files alone", ome_tiff.is_ome_tiff),
 }
 
 

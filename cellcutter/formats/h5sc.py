@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,18 @@ _COMPRESSION = "lzf"
 _ARRAY, _DICT, _STRINGS = ("array", "0.2.0"), ("dict", "0.1.0"), ("string-array", "0.2.0")
 
 
-is_hdf5 = begins(_MAGIC)
+_is_hdf5 = begins(_MAGIC)
+
+
+def is_h5sc(path: Path) -> bool:
+    """Tell whether a path is a file that this has written; not any other HDF5 file."""
+    if not _is_hdf5(path):
+        return False
+    import h5py
+
+    with suppress(OSError), h5py.File(path, "r") as file:
+        return "uns/cellcutter" in file
+    return False
 
 
 def check_h5py() -> None:

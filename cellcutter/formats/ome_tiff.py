@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,16 @@ _PLANE = 512  # bytes that a plane takes beside its pixels, at most
 _MASK = "mask"
 
 
-is_tiff = begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_is_tiff = begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def is_ome_tiff(path: Path) -> bool:
+    """Tell whether a path is a file that this has written; not any other TIFF, such as a slide."""
+    if not _is_tiff(path):
+        return False
+    with suppress(ValueError, OSError, LookupError), tifffile.TiffFile(path) as tiff:
+        return 'Creator="cellcutter ' in (tiff.ome_metadata or "")
+    return False
 
 
 def write_ome_tiff(source: Source, place: Path) -> None:

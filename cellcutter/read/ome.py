@@ -207,9 +207,9 @@ def name_of_page(tag: object, description: str) -> tuple[str | None, str | None]
 
 
 def all_names(names: Sequence[object], channels: int) -> Names | None:
-    """Return names if there is one for every channel, else None."""
-    known = tuple(str(name) for name in names if name is not None and name != "")
-    return known if len(known) == len(names) == channels else None
+    """Return names, empty where a channel has none; None where none has, or too few are told."""
+    found = tuple("" if name is None else str(name) for name in names)
+    return found if len(found) == channels and any(found) else None
 
 
 def from_qptiff(descriptions: Sequence[str], channels: int) -> Names | None:

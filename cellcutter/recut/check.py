@@ -6,6 +6,7 @@ Invariant: what is cut again goes the way of a cut.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,6 +109,18 @@ def check_sources(
         verdict.compared = number
 
 
+def _check_given(sources: Sources, asked: Mapping[str, object], *, tiles: bool) -> None:
+    """Make sure that all sources are there that the cut needs, and no others."""
+    if tiles and sources.table is not None:
+        raise SettingsError("--table: one found, none expected: the store has tiles")
+    if tiles:
+        return
+    if sources.mask is None and (asked.get("masks") or asked.get("mask_cells")):
+        raise SettingsError("--mask: none found, the mask of the cells expected")
+    if sources.table is None:
+        raise SettingsError("--table: none found, the table of the cells expected")
+
+
 def _requested(
     stack: ExitStack,
     slide: Slide,
@@ -143,11 +156,10 @@ def _requested(
     except SettingsError as error:
         verdict.add("sources", "", f"options told of the cut cannot be: {error}")
         return None
+    _check_given(sources, given, tiles=tiles)
     mask = None if tiles else images.given_mask(sources.mask, cast("CellOptions", options))
     segmentation = None if mask is None else images.open_mask(stack, mask, options)
     picture = images.open_image_of(stack, sources.image, options, segmentation)
-    if sources.table is None and not tiles:
-        raise SettingsError("--table: none found, the table of the cells expected")
     if isinstance(sources.table, str | Path):
         with reading(sources.table, "a table of cells", TableError):
             Path(sources.table).stat()

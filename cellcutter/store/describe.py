@@ -59,7 +59,9 @@ def attributes(
         "cellcutter": {
             "version": __version__,
             "axes": list(axes),
-            "channels": [{"number": c + 1, "name": names[c] if names else None} for c in channels],
+            "channels": [
+                {"number": c + 1, "name": (names[c] if names else "") or None} for c in channels
+            ],
             "window_size": window,
             "pixel_size": None
             if pixel_size is None

@@ -77,10 +77,10 @@ def contrast_of(cells: Cells, channels: Sequence[Channel], wanted: object) -> Co
         limits[np.array(channel.present), i] = given.get(channel.name, (np.nan, np.nan))
     if rest:
         some = [channels[i] for i in rest]
-        found, sampled = _percentiles(cells, some, percentiles)
+        found, of = _percentiles(cells, some, percentiles)
         limits[:, rest] = found
-        for i in rest:
-            words[i] = " to ".join(percentiles) + (f" of {sampled}" if sampled else "")
+        for i, more in zip(rest, of, strict=True):
+            words[i] = " to ".join(percentiles) + more
     return Contrast(_apart(limits), words)
 
 
@@ -92,31 +92,57 @@ def _apart(limits: Floats) -> Floats:
 
 def _percentiles(
     cells: Cells, channels: Sequence[Channel], wanted: tuple[str, str]
-) -> tuple[Floats, str | None]:
-    """Return percentiles, and of what where they are not those that are stored."""
+) -> tuple[Floats, list[str]]:
+    """Return percentiles, and for each channel of what, where they are not those stored."""
     limits = np.full((len(cells.slides), len(channels), 2), np.nan)
+    there = np.array([channel.present for channel in channels]).T
     most = 0
+    sampled = np.zeros(len(channels), bool)
     for slide, stored in enumerate(cells.statistics):
         if stored is not None and set(wanted) <= set(stored.columns):
             values = stored[list(wanted)].to_numpy(np.float64)
             places = [_place(cells, [*stored.index], channel.position) for channel in channels]
             limits[slide] = [values[p] if p is not None else (np.nan, np.nan) for p in places]
-        else:
-            rows = _sample(cells, slide)
+        lacking = there[slide] & np.isnan(limits[slide]).any(axis=-1)  # such as those with inf
+        if lacking.any() and len(rows := _sample(cells, slide)):
             most = max(most, len(rows))
-            pixels = read(cells, rows, channels)
-            points = [float(word[1:]) for word in wanted]
-            if len(rows):
-                values = np.nanpercentile(pixels.astype(np.float64), points, axis=(0, 2, 3))
-                limits[slide] = values.T
-    there = np.array([channel.present for channel in channels]).T
-    limits[there & np.isnan(limits).any(axis=-1)] = (0, 1)  # no pixel was counted
+            sampled |= lacking
+            pixels = _counted(cells, rows, [channels[i] for i in np.flatnonzero(lacking).tolist()])
+            limits[slide, lacking] = [_of_finite(channel, wanted) for channel in pixels]
+    empty = there & np.isnan(limits).any(axis=-1)
+    limits[empty] = (0, 1)
     limits[~there] = np.nan
-    if not most:
-        return limits, None
-    of = f"{most} cells" if len(cells.slides) == 1 else f"up to {most} cells of a slide"
-    log.info("contrast: such percentiles are not stored; taken of %s", of)
-    return limits, of
+    words = [""] * len(channels)
+    if most:
+        of = (
+            f"{most} cell{'s' if most > 1 else ''}"
+            if len(cells.slides) == 1
+            else f"up to {most} cells of a slide"
+        )
+        log.info("contrast: such percentiles are not stored; taken of %s", of)
+        words = [f" of {of}" if is_sampled else "" for is_sampled in sampled]
+    for i in np.flatnonzero(empty.any(axis=0)):
+        words[i] = ": no finite pixel found"
+    return limits, words
+
+
+def _counted(cells: Cells, rows: Ints, channels: Sequence[Channel]) -> Floats:
+    """Return pixels [channels, pixels] of some cells; NaN where the statistics count none."""
+    pixels = read(cells, rows, channels).astype(np.float64)
+    pixels[~np.isfinite(pixels)] = np.nan
+    if cells.masks is not None:
+        outside = ~np.asarray(cells.masks[rows], bool)
+        pixels[np.broadcast_to(outside[:, None], pixels.shape)] = np.nan
+    found: Floats = pixels.swapaxes(0, 1).reshape(len(channels), -1)
+    return found
+
+
+def _of_finite(pixels: Floats, wanted: tuple[str, str]) -> Limits:
+    finite = pixels[~np.isnan(pixels)]
+    if not len(finite):
+        return np.nan, np.nan
+    low, high = np.percentile(finite, [float(word[1:]) for word in wanted]).tolist()
+    return low, high
 
 
 def _place(cells: Cells, labels: list[Any], position: int) -> int | None:
@@ -130,6 +156,11 @@ def _place(cells: Cells, labels: list[Any], position: int) -> int | None:
 def _sample(cells: Cells, slide: int) -> Ints:
     """Return some cells of a slide: the first of some of its files, spread evenly."""
     rows = np.flatnonzero(cells.slide == slide)
+    if (
+        cells.masks is None and "OutOfBounds" in cells.obs.columns
+    ):  # pixels outside of the image are not counted
+        inside = rows[~cells.obs["OutOfBounds"].to_numpy(bool)[rows]]
+        rows = inside if len(inside) else rows
     files, first = np.unique(cells.chunk_of(rows), return_index=True)
     places = np.unique(np.round(np.linspace(0, len(files) - 1, min(_FILES, len(files)))))
     per_file = _PER_FILE * _FILES // max(1, len(places))

@@ -131,6 +131,8 @@ def _samples(
         gallery = None if galleries is None else galleries / f"{name}.html"
         has_one = gallery is not None and gallery.is_file()
         found.append(sample_of(name, store, page, gallery if has_one else None))
+        for problem in found[-1]["problems"]:
+            log.warning("%s: %s", name, problem)
         tally.add()
     return found
 

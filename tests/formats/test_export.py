@@ -10,6 +10,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -275,6 +276,19 @@ def test_replacing(tmp_path, to):
     assert beside.read_text() == "mine"
     assert contents(tmp_path / "a.zarr") == before
     assert not [p.name for p in tmp_path.iterdir() if "cellcutter-" in p.name]
+
+
+def test_files_of_others_are_never_replaced(tmp_path):
+    """Nor the slide that the store was cut from."""
+    slide = cut(tmp_path)
+    h5ad = tmp_path / "table.h5ad"
+    with h5py.File(h5ad, "w") as file:
+        file.create_group("uns")
+    for to, path in (("ome-tiff", Path(slide.paths[0])), ("h5sc", h5ad)):
+        before = path.read_bytes()
+        with pytest.raises(cellcutter.DestinationError, match=f"other than an export to {to}"):
+            cellcutter.export(tmp_path / "a.zarr", path, to=to, force=True)
+        assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("to", FORMS)

@@ -164,7 +164,7 @@ def labelled(path: Path, labels: object) -> Path:
         ({"channels": None}, None),
         ({"channels": [{"label": n} for n in (0, 1, 2)]}, ("0", "1", "2")),
         ({"channels": [{"label": n} for n in ("a", 1, 2.5)]}, ("a", "1", "2.5")),
-        ({"channels": [{"label": "a"}, {}, {"label": "c"}]}, None),
+        ({"channels": [{"label": "a"}, {}, {"label": "c"}]}, ("a", "", "c")),
         ({"channels": [{"label": ["a"]}, {"label": {}}, {"label": "c"}]}, None),
         ({"channels": ["a", "b", "c"]}, None),
     ],

@@ -7,12 +7,14 @@ import logging
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 
 import cellcutter
 from cellcutter.errors import SettingsError
 from cellcutter.view.channels import COLOURS, brightness, channels_of, composite
 from cellcutter.view.contrast import contrast_of
+from tests import slides
 from tests.store.reading import stores
 from tests.view.conftest import cut
 
@@ -45,6 +47,41 @@ def test_percentiles_of_some_cells_where_none_are_stored(tmp_path, layout, caplo
     np.testing.assert_allclose(found.limits[0], expected)
     assert found.said[0] == "p2 to p98 of 30 cells"
     assert "not stored; taken of 30 cells" in caplog.text
+
+
+@pytest.mark.parametrize("layout", ["cells", "chunks"])
+@pytest.mark.parametrize("options", [{"masks": True}, {"mask_cells": True}, {}])
+def test_percentiles_are_of_the_pixels_that_statistics_count(tmp_path, layout, options):
+    """Of a cell's own pixels where masks are stored, and of none that are not finite."""
+    slide = slides.simple(tmp_path, dtype="f4", shape=(2, 120, 150))
+    image = np.nan_to_num(slide.image, nan=1, posinf=1, neginf=1)
+    image[0, ::7, ::5] = np.inf
+    tifffile.imwrite(slide.paths[0], image, photometric="minisblack")
+    out = tmp_path / "a.zarr"
+    cellcutter.cut_cells(*slide.paths, out, window_size=9, layout=layout, **options)
+    pixels, masks = (
+        slides.expected(np.broadcast_to(each, image.shape), slide.labels, slide.table, 9, mask=m)[0]
+        for each, m in ((image, False), (np.ones((120, 150), "f4"), bool(options)))
+    )
+    with cellcutter.open(out) as cells:
+        found = of(cells, ("p2", "p98"))
+        inside = ~cells.obs["OutOfBounds"].to_numpy(bool)
+    for channel, each, mask in zip(found.limits[0], pixels, masks, strict=True):
+        counted = each[mask.astype(bool)] if options else each[inside]
+        counted = counted[np.isfinite(counted)]
+        np.testing.assert_allclose(channel, np.percentile(counted, [2, 98]), rtol=1e-6)
+
+
+def test_a_channel_without_a_finite_pixel(tmp_path):
+    slide = slides.simple(tmp_path, dtype="f4", shape=(2, 120, 150))
+    image = np.ones_like(slide.image)
+    image[1] = np.nan
+    tifffile.imwrite(slide.paths[0], image, photometric="minisblack")
+    cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr", window_size=9)
+    with cellcutter.open(tmp_path / "a.zarr") as cells:
+        found = of(cells)
+    assert found.said[1].endswith(": no finite pixel found")
+    assert found.limits[0, 1].tolist() == [0, 1]
 
 
 def test_of_a_large_store_some_files_are_read(tmp_path, monkeypatch):

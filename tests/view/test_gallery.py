@@ -59,6 +59,7 @@ WRONG = [
     (["--contrast", "nope.yml"], "nope.yml: No such file or directory; a YAML file expected"),
     (["--table", "nope.csv"], "nope.csv: No such file or directory; a table of cells"),
     (["--gamma", "0"], "--gamma: 0 found, a number above 0 expected"),
+    (["--dpi", "5"], "--dpi: 5 found, a whole number from 20 to 2400 expected"),
     (["--across", "3"], "--across: found for a page"),
     (["--table", "few.csv", "--group-by", "kind", "--ids=3"], "no cell chosen"),
 ]
@@ -112,6 +113,11 @@ def test_options_in_a_file(store, tmp_path):
     )
     words = ["--params", str(tmp_path / "p.yml"), str(store), str(tmp_path / "a.html")]
     assert cli.main(["gallery", *words]) == 0
+    (tmp_path / "junk.txt").write_text("hello world")
+    words = ["--params", str(tmp_path / "junk.txt"), str(store), str(tmp_path / "b.html")]
+    assert cli.main(["gallery", *words]) == 2
+    assert cli.main(["verify", *words[:3]]) == 2
+    assert not (tmp_path / "b.html").exists()
     for value in (["p1,p50"], ["10,200"], ["1,9"]):
         words = ["--contrast", *value, "--ids=3,4", str(store), str(tmp_path / "a.html"), "-f"]
         assert cli.main(["gallery", *words]) == 0

@@ -477,6 +477,18 @@ def test_damaged_zip_and_pipe_are_no_stores(slide, tmp_path, capfd):
         assert "something other than a Zarr store" in last_line(capfd)
 
 
+# ---- locks
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that makes no files")
+@pytest.mark.parametrize("folder", ["/proc", "/sys/fs"])
+def test_a_folder_that_makes_no_files_in_spite_of_its_rights(folder, capfd, slide):
+    assert cut(slide, Path(folder) / "a.zarr") == 2
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1
+    assert "a folder that you may write to expected" in err
+
+
 # ---- stops
 
 

@@ -385,7 +385,7 @@ def test_the_folder_that_one_is_in(stores, monkeypatch, capfd):
         (["GOOD", "--image", "IMAGE", "--all", "--sample", "3"], "--sample and --all"),
         (["GOOD", "GOOD", "--image", "IMAGE"], "--image found with 2 stores, one expected"),
         (["GOOD", "--image", "IMAGE", "--mask", "MASK"], "--table: none found"),
-        (["GOOD", "--image", "IMAGE", "--table", "TABLE"], "with --masks, the path of a mask"),
+        (["GOOD", "--image", "IMAGE", "--table", "TABLE"], "--mask: none found, the mask"),
         (["GOOD", "--image", "no.tif", "--mask", "MASK", "--table", "TABLE"], "no.tif: No such"),
         (["GOOD", "--image", "IMAGE", "--mask", "MASK", "--table", "no.csv"], "no.csv: No such"),
     ],
