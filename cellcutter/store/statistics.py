@@ -1,6 +1,6 @@
 """Statistics of each channel, counted on the way of the pixels into the store.
 
-Pixels of 8 and 16 bits are counted by value, so that all results are exact. Others are counted by
+Integers of 8 and 16 bits are counted by value, so that all results are exact. Others are counted by
 the upper 16 bits of them as float32, so that a percentile is off by at most 2**-7 of itself; mean
 and standard deviation are sums in float64. Pixels outside of the image are not counted, nor are
 those outside of the cell where there are masks, nor NaN.
