@@ -156,9 +156,8 @@ def _place(cells: Cells, labels: list[Any], position: int) -> int | None:
 def _sample(cells: Cells, slide: int) -> Ints:
     """Return some cells of a slide: the first of some of its files, spread evenly."""
     rows = np.flatnonzero(cells.slide == slide)
-    if (
-        cells.masks is None and "OutOfBounds" in cells.obs.columns
-    ):  # pixels outside of the image are not counted
+    # pixels outside of the image are not counted
+    if cells.masks is None and "OutOfBounds" in cells.obs.columns:
         inside = rows[~cells.obs["OutOfBounds"].to_numpy(bool)[rows]]
         rows = inside if len(inside) else rows
     files, first = np.unique(cells.chunk_of(rows), return_index=True)

@@ -1,7 +1,8 @@
-"""Try to break the publication: each system call fails in turn, runs are killed, runs race.
+r"""Try to break the publication: each system call fails in turn, runs are killed, runs race.
 
     python -m tests.faults.campaign                     # a sample, within a minute
-    python -m tests.faults.campaign --every 1 --kills 500 --pairs 200 --resumed 500 --full 100
+    python -m tests.faults.campaign --every 16 --taken 16 --kills 500 --pairs 200 --resumed 500 \
+        --full 100
 
 Full disks need root.
 
@@ -162,6 +163,7 @@ def load() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--every", type=int, default=40, help="take each N-th injection")
+    parser.add_argument("--taken", type=int, default=400, help="each N-th where a run goes on")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--resumed", type=int, default=20, help="kills of runs with --resume")
@@ -179,7 +181,7 @@ def main() -> int:
         inject(scene, counts, given.every, given.seed)
         runs = Resuming(scene)
         resume(runs, counts, given.resumed, rng)
-        take_over(runs, counts, given.every, given.seed)
+        take_over(runs, counts, given.taken, given.seed)
         if os.geteuid() == 0:
             fill(runs, counts, given.full, rng)
     return counts.show()

@@ -29,6 +29,8 @@ EVENTS = {
     "os.scandir",
     "os.truncate",
 }
+Run = Callable[[Callable[[], None]], int]
+"""Runs in a process of its own, which begins with what is given; returns its exit status."""
 ACTIONS = ("EIO", "ENOSPC", "EINTR", "SIGTERM", "SIGINT", "SIGKILL", "EIO for ever")
 
 
@@ -97,13 +99,12 @@ class Injection:
             raise OSError(number, os.strerror(number))
 
 
-def calls_of(run: Callable[[Callable[[], None]], int], folder: Path, file: Path) -> list[str]:
+def calls_of(run: Run, folder: Path, file: Path) -> list[str]:
     """Return the calls of a run that nothing disturbs.
 
     Parameters
     ----------
-    run : callable
-        Runs in a process of its own, and begins with what it is given.
+    run : Run
     folder : Path
         Calls on paths in it are counted.
     file : Path
@@ -116,7 +117,7 @@ def calls_of(run: Callable[[Callable[[], None]], int], folder: Path, file: Path)
         end = os._exit
 
         def tell(status: int) -> None:
-            file.write_text("\n".join(call.replace("\n", " ") for call in [*injection.calls]))
+            file.write_text("\n".join(call.replace("\n", " ") for call in injection.calls))
             end(status)
 
         os._exit = tell

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests import slides
 from tests.faults.counts import Counts
-from tests.faults.injection import ACTIONS, Injection, calls_of
+from tests.faults.injection import ACTIONS, Injection, Run, calls_of
 from tests.faults.killing import quietly
 from tests.faults.scene import Contents, Scene, contents, fork, wait
 
@@ -99,11 +99,11 @@ def take_over(runs: Resuming, counts: Counts, every: int, seed: int) -> None:
     for kind in KINDS:
         left = scene.folder / "left"
         flags = ("--cells-per-chunk=5", *kind, "--resume")
-        _leave(scene, flags, left)
 
         def again(begin: Callable[[], None], flags: tuple[str, ...] = flags) -> int:
             return scene.run(*flags, begin=begin)
 
+        _leave(scene, again, left)
         calls = calls_of(again, scene.place, scene.folder / "calls")
         for call, name in enumerate(calls):
             for action in ACTIONS:
@@ -116,17 +116,14 @@ def take_over(runs: Resuming, counts: Counts, every: int, seed: int) -> None:
                 counts.count(f"{action} while a run goes on", problem, f"{kind}, {call}: {name}")
 
 
-def _leave(scene: Scene, flags: tuple[str, ...], left: Path) -> None:
+def _leave(scene: Scene, run: Run, left: Path) -> None:
     """Keep what a run leaves that is killed in its middle."""
     scene.clear()
-    calls = calls_of(
-        lambda begin: scene.run(*flags, begin=begin), scene.place, scene.folder / "calls"
-    )
+    calls = calls_of(run, scene.place, scene.folder / "calls")
     scene.clear()
-    middle = Injection(str(scene.place), len(calls) // 2, "SIGKILL")
-    status = scene.run(*flags, begin=middle.install)
+    status = run(Injection(str(scene.place), len(calls) // 2, "SIGKILL").install)
     if status != -signal.SIGKILL or not scene.leftovers():
-        raise RuntimeError(f"{flags}: nothing left in the middle, exit status {status}")
+        raise RuntimeError(f"nothing left in the middle, exit status {status}: {scene.log}")
     shutil.rmtree(left, ignore_errors=True)
     shutil.copytree(scene.place, left, symlinks=True)
 
@@ -136,9 +133,7 @@ def _restore(scene: Scene, left: Path) -> None:
     shutil.copytree(left, scene.place, symlinks=True)
 
 
-def _gone_on(
-    scene: Scene, status: int, again: Callable[[Callable[[], None]], int], made: Contents
-) -> str:
+def _gone_on(scene: Scene, status: int, again: Run, made: Contents) -> str:
     """Return what is wrong after a run in which a call failed, and one that goes on from it."""
     log = scene.log
     if status == 99 or "Traceback" in log:

@@ -23,6 +23,7 @@ _FILTERS = {
 }
 CHECKSUM = "crc32c"
 TAIL = 4  # bytes of a checksum
+_KNOWN = decompress.NAMES | _FILTERS | {CHECKSUM}
 _FILTERED = 8  # times its size that a chunk may have on the way through filters
 
 
@@ -51,7 +52,7 @@ class Codecs:
 
     def __post_init__(self) -> None:
         for name, _ in self.steps:
-            if name not in decompress.NAMES | _FILTERS | {CHECKSUM}:
+            if name not in _KNOWN:
                 raise ValueError(f"pixels compressed by {name[:80]!r}")
 
     @property

@@ -43,6 +43,12 @@ def decoder(codec: Mapping[str, Any] | None, name: str) -> Decode | None:
     known = str(codec.get("id"))
     if known not in NAMES:
         raise StoreError(f"{name}: codec {known[:80]} found, one known expected")
+    import numcodecs  # for its parameters alone; these codecs are rare
+
+    try:
+        numcodecs.get_codec(dict(codec))
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{name}: codec {dict(codec)}: {error}; one known expected") from error
 
     def decode(frame: memoryview, out: memoryview, threads: int) -> None:  # noqa: ARG001
         content = np.frombuffer(decompress(known, frame, len(out) + 1), np.uint8)

@@ -30,18 +30,20 @@ class Ahead:
     def __init__(self) -> None:
         self._left = 0
 
-    def look(self, content: mmap.mmap, starts: list[int], stops: list[int]) -> None:
-        """Ask for ranges of a file, if some are not in memory."""
+    def look(
+        self, content: mmap.mmap, starts: list[int], stops: list[int], offset: int = 0
+    ) -> None:
+        """Ask for ranges of a file, `offset` bytes further on, if some are not in memory."""
         if _WILL_NEED is None:
             return
         if self._left:
             self._left -= 1
-        elif not self._is_slow(content, starts[::_EACH]):
+        elif not self._is_slow(content, [start + offset for start in starts[::_EACH]]):
             return
         for start, stop in zip(starts, stops, strict=True):
             if start < stop:
-                first = start - start % mmap.PAGESIZE
-                content.madvise(_WILL_NEED, first, stop - first)
+                before = (start + offset) % mmap.PAGESIZE
+                content.madvise(_WILL_NEED, start + offset - before, stop - start + before)
 
     def _is_slow(self, content: mmap.mmap, places: list[int]) -> bool:
         """Touch places until one was slow; tell whether one was."""
@@ -78,11 +80,8 @@ class Mapped:
 
     def expect(self, starts: list[int], stops: list[int]) -> None:
         """Say that ranges will be read soon."""
-        if self._content is None:
-            return
-        if first := self._start:
-            starts, stops = [a + first for a in starts], [b + first for b in stops]
-        self._ahead.look(self._content, starts, stops)
+        if self._content is not None:
+            self._ahead.look(self._content, starts, stops, self._start)
 
     def pieces(self, starts: list[int], stops: list[int]) -> list[memoryview]:
         """Return the bytes of ranges that lie inside the file."""

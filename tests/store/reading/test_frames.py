@@ -36,7 +36,10 @@ def test_blosc_of_another_size():
         run({"id": "blosc"}, frame[:9], 100)
 
 
-@pytest.mark.parametrize("codec", [{"id": "pickle"}, {"id": "none such"}, {}, {"id": ["gzip"]}])
+@pytest.mark.parametrize(
+    "codec",
+    [{"id": "pickle"}, {"id": "none such"}, {}, {"id": "gzip", "a": 1}, {"id": ["gzip"]}],
+)
 def test_codecs_that_are_not_taken(codec):
     with pytest.raises(StoreError, match=r"a\.zarr: codec .*one known expected"):
         decoder(codec, "a.zarr")
