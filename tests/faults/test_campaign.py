@@ -13,7 +13,7 @@ import pytest
 def test_sample():
     """In a process of its own, which forks."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.campaign", "--every=131"],
+        [sys.executable, "-m", "tests.faults.campaign", "--every=131", "--taken=1000"],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
