@@ -1,14 +1,15 @@
-"""Damage inputs in every way, and look what the program makes of them.
+r"""Damage inputs in every way, and look what the program makes of them.
 
     python -m tests.faults.damage                                    # a sample
-    python -m tests.faults.damage --truncations 75 --changes 90 --texts 400 --stores 600
+    python -m tests.faults.damage --every 1 --every-of-stores 8 --changes 110 --texts 400 \
+        --stores 600
 
-TIFF files of each kind are cut off at any byte, or have a few bytes changed; tables of cells and of
-markers, files of options, OME-XML and the metadata of OME-Zarr are mutated; stores are damaged, see
-`stores.py`. Whatever happens: exit status 0 or 2, one line where it is 2, nothing left under the
-name, no traceback, no more than 30 seconds. A file that was cut off is refused, or makes the same
-pixels. Other pixels may only come of changed bytes in data that the format cannot check. Exit
-status 1 where anything else was found.
+TIFF files and OME-Zarr images of each kind, tables of cells and of markers, and files of options
+are cut off at each byte, or have a few bytes changed; texts, OME-XML and the metadata of OME-Zarr
+are mutated; stores are damaged and cut off, see `stores.py`. Whatever happens: exit status 0 or 2,
+one line where it is 2, nothing left under the name, no traceback, no more than 30 seconds. An image
+that was cut off is refused, or makes the same pixels. Other pixels may only come of changed bytes
+in data that the format cannot check. Exit status 1 where anything else was found.
 """
 
 from __future__ import annotations
@@ -22,11 +23,10 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import tifffile
 
@@ -34,30 +34,13 @@ from cellcutter.commands import cli
 from tests import slides
 from tests.faults.campaign import load
 from tests.faults.counts import Counts
+from tests.faults.inputs import METADATA, Input, inputs
 from tests.faults.scene import contents, fork, wait
-from tests.faults.stores import stores
-from tests.read.test_images import ome_zarr
+from tests.faults.stores import cut_off_stores, damaged_stores
 
+ALL = ("cuts", "changes", "texts", "metadata", "stores")
 SECONDS = 30
 MEMORY = 2 << 30  # bytes that a run may take beyond what the campaign itself has
-# Codecs whose data carries a checksum, or a structure that changed bytes break
-_OF_ZARR = {"zarray", "zattrs", "zgroup", "zarr.json"}
-CHECKED = {"zlib", "lzma", "png"}
-KINDS: dict[str, dict[str, object]] = {
-    "strips": {"rowsperstrip": 16},
-    "tiles": {"tile": (32, 32)},
-    "BigTIFF": {"bigtiff": True, "tile": (32, 32)},
-    "ImageJ": {"imagej": True},
-    "OME": {"ome": True, "metadata": {"axes": "CYX"}, "tile": (32, 32), "compression": "zlib"},
-    "predictor": {"predictor": True, "compression": "lzw", "tile": (32, 32)},
-} | {
-    codec: {"compression": codec, "tile": (32, 32)}
-    for codec in ("zlib", "lzw", "zstd", "lzma", "packbits", "jpeg2000", "png", "lerc")
-}
-BITES = {
-    "jpeg": {"compression": "jpeg", "tile": (32, 32)},
-    "webp": {"compression": "webp", "tile": (32, 32), "photometric": "rgb"},
-}
 
 
 class Bench:
@@ -103,43 +86,57 @@ class Bench:
         return ""
 
 
-def images(bench: Bench, counts: Counts, truncations: int, changes: int, seed: int) -> None:
-    """Damage TIFF files of each kind."""
+def cut_off(bench: Bench, counts: Counts, every: int, seed: int) -> None:
+    """Cut each file off at each byte, or at each `every`-th."""
+    number = seed
+    for given in inputs(bench.folder, seed):
+        expected = made_of(bench, given)
+        for file in given.files:
+            whole = file.read_bytes()
+            for end in range(len(whole)):
+                number += 1
+                if number % every:
+                    continue
+                file.write_bytes(whole[:end])
+                status, made = bench.run(given.command, *given.words)
+                problem = bench.wrong(status, made)
+                if not problem and given.exact and status == 0 and made != expected:
+                    problem = "other pixels of a file that was cut off"
+                where = f"{given.name}, {file.name}, {end} of {len(whole)} bytes"
+                counts.count(f"{given.kind} cut off", problem, where)
+                counts.notes[f"{given.kind} cut off: {'refused' if status else 'read'}"] += 1
+            file.write_bytes(whole)
+
+
+def change(bench: Bench, counts: Counts, changes: int, seed: int) -> None:
+    """Change some bytes of each input, so many times."""
     rng = random.Random(seed)
-    numbers = np.random.default_rng(seed)
-    grey = numbers.poisson(40, (2, 80, 90)).astype("u2")
-    colours = numbers.integers(0, 255, (80, 90, 3), dtype="u1")
-    for kind, options in (KINDS | BITES).items():
-        whole = bench.folder / "whole.tif"
-        pixels = colours if options.get("photometric") == "rgb" else grey
-        if kind == "jpeg":
-            pixels = grey.astype("u1")
-        tifffile.imwrite(whole, pixels, **({"photometric": "minisblack"} | options))
-        data = whole.read_bytes()
-        path = bench.folder / "damaged.tif"
-        path.write_bytes(data)
-        status, expected = bench.run("cut_tiles", path, "40")
-        if status:
-            raise RuntimeError(f"{kind}: {bench.log}")
-        for end in rng.sample(range(len(data)), min(truncations, len(data))):
-            path.write_bytes(data[:end])
-            status, made = bench.run("cut_tiles", path, "40")
-            problem = bench.wrong(status, made)
-            if not problem and status == 0 and made != expected:
-                problem = "other pixels of a file that was cut off"
-            counts.count("TIFF cut off", problem, f"{kind}, {end} of {len(data)} bytes")
-            counts.notes[f"TIFF cut off: {'refused' if status else 'read'}"] += 1
+    for given in inputs(bench.folder, seed):
+        expected = chunks(made_of(bench, given))
+        wholes = {file: file.read_bytes() for file in given.files}
         for number in range(changes):
-            spoilt, places = changed(data, rng)
-            path.write_bytes(spoilt)
-            status, made = bench.run("cut_tiles", path, "40")
+            file = rng.choices(given.files, [len(whole) for whole in wholes.values()])[0]
+            spoilt, places = changed(wholes[file], rng)
+            told = given.checked(file, places)
+            file.write_bytes(spoilt)
+            status, made = bench.run(given.command, *given.words)
+            file.write_bytes(wholes[file])
             problem = bench.wrong(status, made)
-            other = status == 0 and chunks(made) != chunks(expected)
-            if not problem and other and kind in CHECKED and in_data(whole, places):
+            other = status == 0 and chunks(made) != expected
+            if not problem and other and told:
                 problem = "other pixels, though the format can tell"
-            counts.count("TIFF with bytes changed", problem, f"{kind}, change {number}: {places}")
+            where = f"{given.name}, {file.name}, change {number}: {places}"
+            counts.count(f"{given.kind} with bytes changed", problem, where)
             what = "refused" if status else "other pixels" if other else "the same pixels"
-            counts.notes[f"TIFF with bytes changed: {what}"] += 1
+            counts.notes[f"{given.kind} with bytes changed: {what}"] += 1
+
+
+def made_of(bench: Bench, given: Input) -> dict[str, bytes]:
+    """Return what a whole input makes."""
+    status, made = bench.run(given.command, *given.words)
+    if status:
+        raise RuntimeError(f"{given.kind}, {given.name}: {bench.log}")
+    return made
 
 
 def chunks(made: dict[str, bytes]) -> dict[str, bytes]:
@@ -149,22 +146,11 @@ def chunks(made: dict[str, bytes]) -> dict[str, bytes]:
 
 def changed(data: bytes, rng: random.Random) -> tuple[bytes, list[int]]:
     """Return data with one to eight bytes changed, and where."""
-    places = sorted(rng.sample(range(len(data)), rng.choice((1, 1, 2, 8))))
+    places = sorted(rng.sample(range(len(data)), min(len(data), rng.choice((1, 1, 2, 8)))))
     spoilt = bytearray(data)
     for place in places:
         spoilt[place] ^= rng.randrange(1, 256)
     return bytes(spoilt), places
-
-
-def in_data(path: Path, places: Sequence[int]) -> bool:
-    """Tell whether all places lie in the compressed data of a file that is whole."""
-    with tifffile.TiffFile(path) as tiff:
-        parts = [
-            range(start, start + count)
-            for page in tiff.pages
-            for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-        ]
-    return all(any(place in part for part in parts) for place in places)
 
 
 def texts(bench: Bench, counts: Counts, number: int, seed: int) -> None:
@@ -191,34 +177,34 @@ def texts(bench: Bench, counts: Counts, number: int, seed: int) -> None:
         counts.notes[f"OME-XML mutated: {'refused' if status else 'read'}"] += 1
 
 
-def zarrs(bench: Bench, counts: Counts, number: int, seed: int) -> None:
+def metadata(bench: Bench, counts: Counts, number: int, seed: int) -> None:
     """Mutate the metadata of OME-Zarr images of both versions, as text and value by value."""
     rng = random.Random(seed)
-    pixels = np.random.default_rng(seed).poisson(40, (2, 80, 90)).astype("u2")
-    for version in ("0.4", "0.5"):
-        image = ome_zarr(bench.folder / f"{version}.zarr", pixels, "CYX", (1, 32, 32), version)
-        status, expected = bench.run("cut_tiles", image, "40")
-        if status:
-            raise RuntimeError(f"OME-Zarr {version}: {bench.log}")
-        for file in sorted(f for f in image.rglob("*") if f.name.lstrip(".") in _OF_ZARR):
+    for given in inputs(bench.folder, seed):
+        if given.kind != "OME-Zarr" or given.name not in ("0.4, zlib", "0.5, shards"):
+            continue
+        expected = made_of(bench, given)
+        for file in (file for file in given.files if file.name in METADATA):
             whole = file.read_bytes()
             changes = [mutated(whole, rng) for _ in range(number)]
             odd = odd_values(json.loads(whole))
             changes += rng.sample(odd, min(number, len(odd)))
             for each, data in enumerate(changes):
                 file.write_bytes(data)
-                status, made = bench.run("cut_tiles", image, "40")
+                status, made = bench.run(given.command, *given.words)
                 problem = bench.wrong(status, made)
-                counts.count("OME-Zarr mutated", problem, f"{version}, {file.name}, {each}")
+                counts.count("OME-Zarr mutated", problem, f"{given.name}, {file.name}, {each}")
                 other = status == 0 and chunks(made) != chunks(expected)
                 what = "refused" if status else "other pixels" if other else "the same pixels"
                 counts.notes[f"OME-Zarr mutated: {what}"] += 1
             file.write_bytes(whole)
 
 
-def of_stores(bench: Bench, counts: Counts, number: int, seed: int) -> None:
+def of_stores(bench: Bench, counts: Counts, number: int, every: int, seed: int) -> None:
     """Damage stores; see there."""
-    stores(bench.folder, bench.bounded, counts, number, random.Random(seed), odd_values)
+    rng = random.Random(seed)
+    damaged_stores(bench.folder, bench.bounded, counts, number, rng, odd_values)
+    cut_off_stores(bench.folder, bench.bounded, counts, every, seed)
 
 
 def odd_values(content: object) -> list[bytes]:
@@ -274,32 +260,32 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return data
 
 
-def campaigns(
-    truncations: int, changes: int, number: int, damages: int, seed: int
-) -> list[Callable[[Bench, Counts], None]]:
-    """Return all that is done."""
-    return [
-        partial(images, truncations=truncations, changes=changes, seed=seed),
-        partial(texts, number=number, seed=seed),
-        partial(zarrs, number=max(1, number // 2), seed=seed),
-        partial(of_stores, number=damages, seed=seed),
-    ]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--truncations", type=int, default=3, help="of each kind of TIFF")
-    parser.add_argument("--changes", type=int, default=3, help="of each kind of TIFF")
+    parser.add_argument(
+        "--every", type=int, default=400, help="take each N-th truncation of inputs"
+    )
+    parser.add_argument("--every-of-stores", type=int, default=4000, help="the same, of stores")
+    parser.add_argument("--changes", type=int, default=3, help="of each input")
     parser.add_argument("--texts", type=int, default=12, help="mutations of each kind of text")
     parser.add_argument("--stores", type=int, default=6, help="damages of each kind of store")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=ALL, action="append", help="one of what is done")
+    parser.add_argument("--folder", type=Path, help="where to work")
     given = parser.parse_args()
     load()
     pd.read_csv  # noqa: B018 - loaded before processes are forked
     counts = Counts()
-    for each in campaigns(given.truncations, given.changes, given.texts, given.stores, given.seed):
-        with tempfile.TemporaryDirectory() as folder:
-            each(Bench(Path(folder)), counts)
+    doing = {
+        "cuts": partial(cut_off, every=given.every),
+        "changes": partial(change, changes=given.changes),
+        "texts": partial(texts, number=given.texts),
+        "metadata": partial(metadata, number=max(1, given.texts // 2)),
+        "stores": partial(of_stores, number=given.stores, every=given.every_of_stores),
+    }
+    for name in given.only or ALL:
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            doing[name](Bench(Path(folder)), counts, seed=given.seed)
     return counts.show()
 
 

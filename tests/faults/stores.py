@@ -1,12 +1,14 @@
 """Damage stores in every way, and look what those who read them make of it.
 
-Each damage is read by `cellcutter.open`, `gallery`, `convert` and `verify`. Whatever happens: an
-exit status of 0, 1 or 2 with one line, nothing left under the name where it is not 0, no traceback,
-no more than 30 seconds, bounded memory; and `verify` finds every damage.
+Their files are cut off at any byte, or damaged in other ways. Each damage is read by
+`cellcutter.open`, `gallery`, `convert` and `verify`. Whatever happens: an exit status of 0, 1 or 2
+with one line, nothing left under the name where it is not 0, no traceback, no more than 30 seconds,
+bounded memory; and `verify` finds every damage.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -32,7 +34,7 @@ _METADATA = (".zarray", ".zattrs", "zarr.json")
 Act = Callable[[Callable[[], int]], tuple[int, str]]
 
 
-def stores(
+def damaged_stores(
     folder: Path,
     act: Act,
     counts: Counts,
@@ -65,14 +67,52 @@ def stores(
             what, made = _damaged(whole, folder / "damaged.zarr", rng, odd_values)
             if _contents(made) == expected:
                 continue  # a value was replaced by itself
-            for reader, read in _READERS.items():
-                out = folder / "out"
-                out.mkdir()
-                status, said = act(lambda read=read, out=out, made=made: read(made, out))
-                problem = _wrong(reader, status, said, out)
-                counts.count(f"store damaged, {reader}", problem, f"{kind}, {what}, {each}")
-                counts.notes[f"store damaged, {reader}: {'read' if not status else 'told'}"] += 1
-                shutil.rmtree(out)
+            for reader in _READERS:
+                _try(reader, made, folder / "out", act, counts, f"{kind}, {what}, {each}")
+
+
+def cut_off_stores(folder: Path, act: Act, counts: Counts, every: int, seed: int) -> None:
+    """Cut each file of small stores off at each byte, or at each `every`-th.
+
+    `verify` reads them all, the others in turn.
+
+    Parameters
+    ----------
+    folder, act, counts
+        As above.
+    every : int
+    seed : int
+        The first one to take.
+    """
+    (folder / "small").mkdir()
+    slide = slides.simple(folder / "small", shape=(2, 30, 30), number=3)
+    number, others = seed, itertools.cycle(("open", "gallery", "convert"))
+    for kind, options in KINDS.items():
+        store = folder / "small" / f"{kind}.zarr"
+        cellcutter.cut_cells(*slide.paths, store, window_size=3, **options)
+        for name, whole in _contents(store).items():
+            file = store / name if name else store
+            for end in range(len(whole)):
+                number += 1
+                if number % every:
+                    continue
+                file.write_bytes(whole[:end])
+                where = f"{kind}, {name}, {end} of {len(whole)} bytes"
+                for reader in ("verify", next(others)):
+                    _try(reader, store, folder / "out", act, counts, where, "cut off")
+            file.write_bytes(whole)
+
+
+def _try(
+    reader: str, store: Path, out: Path, act: Act, counts: Counts, where: str, how: str = "damaged"
+) -> None:
+    """Read a store that is damaged, and count what came of it."""
+    out.mkdir()
+    status, said = act(lambda: _READERS[reader](store, out))
+    what = f"store {how}, {reader}"
+    counts.count(what, _wrong(reader, status, said, out), where)
+    counts.notes[f"{what}: {'read' if not status else 'told'}"] += 1
+    shutil.rmtree(out)
 
 
 def _wrong(reader: str, status: int, said: str, out: Path) -> str:

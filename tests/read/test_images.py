@@ -420,7 +420,10 @@ def test_cut_anywhere_it_is_refused_or_whole(tmp_path, options):
     tifffile.imwrite(path, data, photometric="minisblack", **options)
     content = path.read_bytes()
     refused = 0
-    for size in range(0, len(content), 211):
+    with tifffile.TiffFile(path) as tiff:
+        pages = [page.offset for page in tiff.pages]
+    near = {offset + i for offset in pages for i in range(-1, 16)}
+    for size in sorted({*range(0, len(content), 211), *near}):
         path.write_bytes(content[:size])
         try:
             with open_image(path) as image:

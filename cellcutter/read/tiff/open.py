@@ -15,6 +15,15 @@ from cellcutter.read.sniff import kind_of
 
 log = logging.getLogger("cellcutter")
 
+# Parts of what tifffile says where the chain of pages ends too early
+_MISSING = (
+    "invalid page offset",
+    "invalid offset to page",
+    "corrupted tag list",
+    "invalid circular reference",
+    "metadata invalid or corrupted",
+)
+
 
 class _Heard(logging.Handler):
     """What tifffile logs while a file is opened, kept from the user's terminal."""
@@ -32,10 +41,9 @@ class _Heard(logging.Handler):
 
         tifffile goes on with those that it has; we do not, for channels would be missing.
         """
-        signs = ("invalid page offset", "metadata invalid or corrupted")
         for message in self.messages:
             log.debug("%s: tifffile: %s", path, message)
-            if any(sign in message for sign in signs):
+            if any(sign in message for sign in _MISSING):
                 raise ImageError(f"{path}: truncated or damaged: {message}; a whole file expected")
 
 
