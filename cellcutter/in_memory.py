@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OF_STORES = (
     "z",
     "force",
+    "resume",
     "save_metadata",
     "compression",
     "chunk_size",
@@ -57,6 +58,7 @@ def thumbnails(
     rows : sequence of int, slice, or bool array
         Rows of the table, in any order, of the cells that are wanted. Where no `window_size` is
         given, it is that of the largest of these.
+        A row that is not there is an IndexError.
     **options
 
     Examples

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cellcutter.commands.words import completed
 from cellcutter.completing import flags_of, options_of
 from cellcutter.config import option_sets
 from cellcutter.errors import SettingsError
@@ -119,7 +120,7 @@ class Parser(argparse.ArgumentParser):
         words = list(argv)
         end = words.index("--") if "--" in words else len(words)
         kept = words[end + 1 :]
-        words[:end] = self._completed(words[:end])
+        words[:end] = completed(words[:end], self._options)
         stand_ins = [f"{_STAND_IN}{number}" for number in range(len(kept))]
         try:
             found, rest = self.parse_known_intermixed_args([*words[: end + 1], *stand_ins])
@@ -141,20 +142,6 @@ class Parser(argparse.ArgumentParser):
             if option.kind.many and name in given:
                 given[name] = ",".join(given[name])
         return given
-
-    def _completed(self, words: Sequence[str]) -> list[str]:
-        """Return words in which no flag takes a word that is not its value."""
-        bare = {
-            flag: option.kind.bare
-            for name, option in self._options.items()
-            if option.kind.bare
-            for flag in flags_of(name, option)
-        }
-        following = [*words, ""][1:]
-        return [
-            f"{word}={bare[word]}" if word in bare and not after.isdecimal() else word
-            for word, after in zip(words, following, strict=True)
-        ]
 
     def _refuse(self, words: Sequence[str]) -> NoReturn:
         """Say of words that are none of the command's which it may have been."""

@@ -86,7 +86,7 @@ def report(
     paths, place, more = _places(stores, destination, multiqc)
     given = None if problems is None else Path(read_path("--problems", problems))
     said = [] if given is None else _problems(given)
-    folder = None if galleries is None else Path(read_path("--galleries", galleries))
+    folder = None if galleries is None else _folder(galleries)
     names = Names(place, metadata=more, force=force, form=_FORMS[place.suffix])
     with claimed(names, [*paths, *filter(None, [given])]) as publication:
         samples = _samples(paths, place, folder, progress)
@@ -102,7 +102,7 @@ def report(
         if more is not None:
             publication.metadata.write_text(json.dumps(for_multiqc(samples), indent=1) + "\n")
         publication.publish(made)
-    log.info("wrote %s: %d samples", place, len(samples))
+    log.info("wrote %s: %d sample%s", place, len(samples), "" if len(samples) == 1 else "s")
 
 
 def _places(
@@ -119,7 +119,19 @@ def _places(
     paths = [Path(read_path("STORE", store)) for store in several]
     if not paths:
         raise SettingsError("STORE: none found, at least one expected")
+    real = [path.resolve() for path in paths]
+    for number, path in enumerate(real):
+        if path in real[:number]:
+            raise SettingsError(f"{paths[number]}: found twice, once expected")
     return paths, place, more
+
+
+def _folder(galleries: Name) -> Path:
+    folder = Path(read_path("--galleries", galleries))
+    if not folder.is_dir():
+        found = "no folder" if folder.exists() else "nothing"
+        raise SettingsError(f"--galleries: {folder}: {found} found, a folder expected")
+    return folder
 
 
 def _samples(

@@ -49,6 +49,8 @@ def choice_of(
     if column:
         numbers = table.numbers(column, f"--{how}")
         column, values = str(numbers.name), numbers.to_numpy(np.float64)
+        if lacking := int(np.isnan(values).sum()):
+            log.info("%d of the cells have no number in %s; left out", lacking, column)
     among = np.arange(len(cells)) if wanted["ids"] is None else _rows_of(cells, wanted)
     groups: list[tuple[str | None, Ints]] = [(None, among)]
     if wanted["group_by"] is not None:

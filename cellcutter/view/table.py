@@ -5,6 +5,7 @@ Invariant: a column has a value, or a gap, for each cell of the stores, in their
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cellcutter.errors import SettingsError, TableError
 from cellcutter.store.reading.cells import Cells
 from cellcutter.types import Ints
 
+log = logging.getLogger("cellcutter")
 CELL, SLIDE = "CellID", "slide"
 _PARQUET = (".parquet", ".pq")
 _NAMES = 12  # of columns in a message
@@ -47,7 +49,10 @@ class Table:
         own.columns = own.columns.map(str)
         if self._given is None:
             return own
-        own = own.drop(columns=[name for name in own if name in self._given])
+        twice = [str(name) for name in own if name in self._given]
+        if twice:
+            log.info("%s: its %s shown, not the stores' own", self._file, ", ".join(twice[:_NAMES]))
+        own = own.drop(columns=twice)
         return pd.concat([self._given, own], axis=1)
 
     def column(self, name: str, option: str) -> pd.Series[Any]:

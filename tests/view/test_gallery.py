@@ -118,7 +118,7 @@ def test_options_in_a_file(store, tmp_path):
     assert cli.main(["gallery", *words]) == 2
     assert cli.main(["verify", *words[:3]]) == 2
     assert not (tmp_path / "b.html").exists()
-    for value in (["p1,p50"], ["10,200"], ["1,9"]):
+    for value in (["p1,p50"], ["10,200"], ["-5,9"], ["-.5,-1e-3"]):
         words = ["--contrast", *value, "--ids=3,4", str(store), str(tmp_path / "a.html"), "-f"]
         assert cli.main(["gallery", *words]) == 0
     for value in ((10, 200.5), ("p1", "p50"), {"CD8": [1, 2]}):
@@ -161,6 +161,16 @@ def test_cells_without_a_group_are_told_of(store, tmp_path, caplog):
     with caplog.at_level("INFO"):
         cellcutter.gallery(store, tmp_path / "a.html", group_by="phenotype")
     assert "1 of the cells have no phenotype; left out" in caplog.text
+
+
+def test_cells_without_a_number_are_told_of(store, tmp_path, caplog):
+    table = tmp_path / "t.csv"
+    table.write_text("CellID,score\n1,3\n2,\n3,inf\n4,8\n")
+    with caplog.at_level("INFO"):
+        drawn = cellcutter.gallery(store, tmp_path / "a.html", table=table, top="score")
+    with cellcutter.open(store) as cells:
+        assert cells.ids[drawn.rows].tolist() == [4, 1]
+        assert f"{len(cells) - 2} of the cells have no number in score; left out" in caplog.text
 
 
 def test_many_cells_are_warned_of(tmp_path, caplog, monkeypatch):

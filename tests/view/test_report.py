@@ -192,6 +192,9 @@ def test_files_that_are_there(stores: list[Path], tmp_path: Path, capsys: Any) -
     for more, text in {
         ("--multiqc", f"{tmp_path}/a.json"): "_mqc.json expected",
         ("--problems", f"{tmp_path}/none.csv"): "a CSV or JSON file of name and problem expected",
+        ("--galleries", f"{tmp_path}/none"): "none: nothing found, a folder expected",
+        ("--galleries", str(page)): "index.html: no folder found, a folder expected",
+        (f"{stores[1]}/../b.zarr", "--force"): "b.zarr: found twice, once expected",
         ("--problems", str(page)): "a CSV or JSON file of name and problem expected",
     }.items():
         assert cli.main([*words, "-f", *more]) == 2

@@ -19,7 +19,8 @@ def opened(tmp_path, *names):
     return cellcutter.open([tmp_path / f"{name}.zarr" for name in names])
 
 
-def test_by_cell_id_in_any_order_with_gaps(tmp_path):
+def test_by_cell_id_in_any_order_with_gaps(tmp_path, caplog):
+    caplog.set_level("INFO")
     with opened(tmp_path, "a") as cells:
         given = pd.DataFrame({"CellID": [7, 900, 3], "cluster": [1, 2, 5], "kind": ["x", "y", "z"]})
         given.to_csv(tmp_path / "t.csv", index=False)
@@ -32,6 +33,7 @@ def test_by_cell_id_in_any_order_with_gaps(tmp_path):
         assert found["CD8"].tolist() == [cells.obs["CD8"].iloc[row[0]]]
         assert table.column("cd8", "x").name == "CD8"
         assert [*found].count("cluster") == 1  # the given one, not the store's
+        assert f"{tmp_path}/t.csv: its cluster shown, not the stores' own" in caplog.text
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])

@@ -113,7 +113,7 @@ def _undo(name: str, configuration: Mapping[str, Any], data: bytes, room: int) -
             raise ValueError("a chunk that does not fit its checksum")
         return data[:-TAIL]
     if name in decompress.NAMES:
-        return bytes(decompress.decompress(name, data, room))
+        return bytes(decompress.decompress(name, data, room, configuration))
     import numcodecs  # filters, which are rare
 
     codec = numcodecs.get_codec({**configuration, "id": name})

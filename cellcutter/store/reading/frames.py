@@ -15,7 +15,7 @@ from cellcutter.store.blosc import HEADER
 Decode = Callable[[memoryview, memoryview, int], None]
 """Decodes a frame into memory of exactly its size, with some threads."""
 
-FAULTS = (ValueError, RuntimeError, TypeError, OverflowError, MemoryError)
+FAULTS = (ValueError, RuntimeError, TypeError, OverflowError, MemoryError, EOFError)
 """What decoders raise where a frame is damaged."""
 
 
@@ -51,7 +51,7 @@ def decoder(codec: Mapping[str, Any] | None, name: str) -> Decode | None:
         raise StoreError(f"{name}: codec {dict(codec)}: {error}; one known expected") from error
 
     def decode(frame: memoryview, out: memoryview, threads: int) -> None:  # noqa: ARG001
-        content = np.frombuffer(decompress(known, frame, len(out) + 1), np.uint8)
+        content = np.frombuffer(decompress(known, frame, len(out) + 1, codec), np.uint8)
         if len(content) != len(out):
             raise ValueError(f"{len(content)} bytes found, {len(out)} expected")
         np.frombuffer(out, np.uint8)[:] = content
