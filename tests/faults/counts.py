@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+
+_SHOWN = 1000  # after so many tries it says where it is
 
 
 class Counts:
@@ -15,6 +18,8 @@ class Counts:
 
     def count(self, what: str, problem: str, where: str) -> None:
         self.tried[what] += 1
+        if not self.tried.total() % _SHOWN:
+            print(f"{self.tried.total()} tried, now {what}: {where}", file=sys.stderr, flush=True)
         if problem:
             self.failed[what] += 1
             print(f"FAILS {what}: {where}: {problem}", flush=True)
