@@ -26,7 +26,7 @@ from cellcutter.types import Ints, Progress
 from cellcutter.view.channels import channels_of
 from cellcutter.view.contrast import contrast_of
 from cellcutter.view.page import MARK, write_page
-from cellcutter.view.scene import Scene, names_of, shown
+from cellcutter.view.scene import MAKER, Scene, names_of, shown
 from cellcutter.view.selection import choice_of
 from cellcutter.view.table import Table
 
@@ -61,8 +61,8 @@ class Drawn:
 
 _FORMS = {
     ".html": Form("a gallery", "galleries", begins(MARK.encode(), within=1024)),
-    ".png": Form("a PNG picture", "PNG pictures", begins(b"\x89PNG\r\n\x1a\n")),
-    ".pdf": Form("a PDF", "PDF files", begins(b"%PDF-")),
+    ".png": Form("a gallery", "galleries", begins(MAKER.encode(), within=256)),
+    ".pdf": Form("a gallery", "galleries", begins(MAKER.encode(), ends=1 << 16)),
 }
 
 

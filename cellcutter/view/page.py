@@ -24,10 +24,10 @@ from cellcutter.types import Floats, Pixels
 from cellcutter.version import __version__
 from cellcutter.view.channels import COLOURS, read
 from cellcutter.view.markup import json_in_page, policy_of
-from cellcutter.view.scene import Scene, batches
+from cellcutter.view.scene import MAKER, Scene, batches
 
 BLACK, BRIGHT = 32, 160
-MARK = '<meta name="generator" content="cellcutter gallery">'
+MARK = f'<meta name="generator" content="{MAKER}">'
 _ASSETS = Path(__file__).parent / "assets"
 _MOST = 2 << 30  # bytes of pixels: no browser opens more
 _LEVEL = 4  # of gzip: 6 takes twice as long for 2 % less

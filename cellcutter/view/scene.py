@@ -15,6 +15,9 @@ from cellcutter.view.channels import Channel
 from cellcutter.view.choose import Choice
 from cellcutter.view.contrast import Contrast
 
+MAKER = "cellcutter gallery"
+"""What files say of who made them; with `force` a gallery replaces no others."""
+
 _MOST_CELLS, _MOST_NBYTES = 256, 1 << 25  # that are read at one time
 
 

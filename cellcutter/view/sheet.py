@@ -22,7 +22,7 @@ from cellcutter.view.channels import Colour, brightness, composite, read
 from cellcutter.view.layout import Layout, lay_out
 from cellcutter.view.legend import SIZE, draw_legend, inches, legend_of, short
 from cellcutter.view.outlines import outlines
-from cellcutter.view.scene import Scene, batches
+from cellcutter.view.scene import MAKER, Scene, batches
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +113,7 @@ def _matplotlib() -> tuple[Any, type[Figure]]:
 def _save_png(figure: Figure, canvas: Pixels, size: int, path: Path) -> None:
     """Lay what is drawn over thumbnails whose pixels are squares of so many dots."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
     agg = FigureCanvasAgg(figure)
     agg.draw()  # type: ignore[no-untyped-call]
@@ -126,7 +126,9 @@ def _save_png(figure: Figure, canvas: Pixels, size: int, path: Path) -> None:
     part = light[:, 3:] / 255
     image[there] = (over * (1 - part) + light[:, :3] * part + 0.5).astype(np.uint8)
     dpi = figure.dpi
-    Image.fromarray(image).save(path, dpi=(dpi, dpi), compress_level=4)
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", MAKER)
+    Image.fromarray(image).save(path, dpi=(dpi, dpi), compress_level=4, pnginfo=about)
 
 
 def pictures(scene: Scene) -> Iterator[tuple[int, Pixels, Bools | None]]:
@@ -169,7 +171,7 @@ def _save_pdf(figure: Figure, canvas: Pixels, layout: Layout, path: Path) -> Non
         aspect="auto",
     )
     figure.axes[0].set_ylim(layout.height, 0)
-    figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+    figure.savefig(path, format="pdf", metadata={"CreationDate": None, "Creator": MAKER})
 
 
 def _images(scene: Scene, layout: Layout, axes: Axes, tally: Tally) -> Pixels:

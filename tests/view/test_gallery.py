@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import cellcutter
 from cellcutter.commands import cli
@@ -90,10 +91,14 @@ def test_destinations(store, tmp_path, monkeypatch, capfd):
     table = tmp_path / "marks.html"
     table.write_text("CellID,x\n3,1\n")
     assert "is the input" in said("-f", "--table", table, table)
-    Path("a.png").write_bytes(b"not a picture")
-    assert "exists already" in said("a.png")
-    assert "something other than a PNG picture found" in said("-f", "a.png")
-    assert Path("a.png").read_bytes() == b"not a picture"
+    Image.new("L", (9, 9)).save("a.png")  # a slide, perhaps
+    Image.new("L", (9, 9)).save("a.pdf")
+    Path("a.html").write_text("notes")
+    for name in ("a.png", "a.pdf", "a.html"):
+        content = Path(name).read_bytes()
+        assert "exists already" in said(name)
+        assert "something other than a gallery found" in said("-f", name)
+        assert Path(name).read_bytes() == content
     for name in ("b.png", "b.pdf", "b.html"):
         for words in ((), ("-f",)):
             assert cli.main(["gallery", str(store), name, *words]) == 0

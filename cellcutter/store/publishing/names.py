@@ -42,7 +42,7 @@ class Form:
     has_masks: bool = False
 
 
-def begins(*marks: bytes, within: int = 0) -> Callable[[Path], bool]:
+def begins(*marks: bytes, within: int = 0, ends: int = 0) -> Callable[[Path], bool]:
     """Return what tells whether a path is a file that begins with one of some marks.
 
     Parameters
@@ -50,6 +50,8 @@ def begins(*marks: bytes, within: int = 0) -> Callable[[Path], bool]:
     *marks : bytes
     within : int
         Or has one in so many first bytes.
+    ends : int
+        Or has one in so many last bytes.
     """
     length = max(within, *map(len, marks))
 
@@ -58,7 +60,9 @@ def begins(*marks: bytes, within: int = 0) -> Callable[[Path], bool]:
             return False
         with path.open("rb") as file:
             head = file.read(length)
-        return head.startswith(marks) or (within > 0 and any(mark in head for mark in marks))
+            file.seek(-min(ends, path.stat().st_size), os.SEEK_END)
+            part = (head if within else b"") + (file.read() if ends else b"")
+        return head.startswith(marks) or any(mark in part for mark in marks)
 
     return is_one
 
