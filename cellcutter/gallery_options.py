@@ -203,7 +203,7 @@ class GalleryOptions(TypedDict, total=False):
         bool,
         Option(
             SWITCH,
-            "replace an existing file of the same form, once the new one is whole",
+            "replace an existing gallery of this name, once the new one is whole",
             _FILE,
             default=False,
             flags=("-f", "--force"),
