@@ -29,7 +29,8 @@ _OURS = (SLIDE, STORE, ROW, CELL)
 # Then what was cut, and behind it the columns of the tables
 _CUT = ("X_start", "X_stop", "Y_start", "Y_stop", "OutOfBounds", "row", "Status")
 _ROWS = 100_000  # that are text at one time
-_LIST = Form("a list of cells", "lists of cells", begins(",".join(_OURS).encode()))
+_HEADS = [",".join(names).encode() for names in (_OURS, [f'"{name}"' for name in _OURS])]
+_LIST = Form("a list of cells", "lists of cells", begins(*_HEADS))
 
 
 def make_cohort(
@@ -126,12 +127,25 @@ def _frame(slide: Slide, table: Path | None, file: Path) -> pd.DataFrame:
     if table is not None and not has_table:
         order = columns["row"].to_numpy(np.int64) if "row" in columns else None
         columns |= _given(table, slide, ids, order, file)
-    store = Path(os.path.relpath(str(slide.path), file.parent.absolute())).as_posix()
-    ours = {SLIDE: slide.name, STORE: store, ROW: np.arange(len(ids)), CELL: ids}
+    ours = {
+        SLIDE: slide.name,
+        STORE: _seen_from(file, Path(str(slide.path))),
+        ROW: np.arange(len(ids)),
+        CELL: ids,
+    }
     renamed = {_free(name, _OURS): values for name, values in columns.items()}
     cut = {name: renamed.pop(name) for name in _CUT if name in renamed}
     everything = {**ours, **cut, **renamed}
     return pd.DataFrame({name: _plain(values) for name, values in everything.items()})
+
+
+def _seen_from(file: Path, store: Path) -> str:
+    """Return the path of a store relative to the folder of a file; links may lead there."""
+    folder = file.parent.absolute()
+    found = os.path.relpath(store, folder)
+    if (folder / found).resolve() != store.resolve():
+        found = os.path.relpath(store.parent.resolve() / store.name, folder.resolve())
+    return Path(found).as_posix()
 
 
 def _given(
@@ -139,20 +153,31 @@ def _given(
 ) -> Mapping[str, Any]:
     """Return the columns of the table that a store was cut by."""
     found: dict[str, Any] = {}
+    key, has_key = _key(slide), False
     with (
         reading(table, "a table of cells", TableError),
         TableColumns(table, len(ids), file.parent) as columns,
     ):
         for name in columns.names:
             values = _series(columns.read(name, order))
-            if name.strip() != CELL:
-                found[_free(name, _CUT)] = values
+            has_key |= name.strip() == key
+            if name.strip() != key:
+                found[_free(name, (*_CUT, *_OURS))] = values
             elif not np.array_equal(np.asarray(values), ids):
                 raise TableError(
                     f"{table}: other CellIDs than in {slide.path} found, the table that it was "
                     "cut by expected"
                 )
+    if not has_key:
+        raise TableError(f"{table}: no column {key} found, the table of {slide.path} expected")
     return found
+
+
+def _key(slide: Slide) -> str:
+    """Return what the column of CellIDs is called in the table that a store was cut by."""
+    options = slide.about.get("options")
+    columns = options.get("columns") if isinstance(options, dict) else None
+    return str(columns.get(CELL, CELL)) if isinstance(columns, dict) else CELL
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

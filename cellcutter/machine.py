@@ -33,9 +33,22 @@ def available_memory() -> int:
 
     memory = int(psutil.virtual_memory().available)
     for group in _groups("memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            memory = min([memory, *_numbers(group / name)])
-    return memory
+        limits = [*_numbers(group / "memory.max"), *_numbers(group / "memory.limit_in_bytes")]
+        memory = min([memory, *(limit - _taken(group) for limit in limits)])
+    return max(memory, 0)
+
+
+def _taken(group: Path) -> int:
+    """Return the bytes that a group's processes have, without files that are only kept."""
+    names = ("memory.current", "memory.usage_in_bytes")
+    used = sum(number for name in names for number in _numbers(group / name))
+    try:
+        told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return used
+    of_files = ("active_file", "inactive_file")
+    kept = [int(told.get(f"total_{name}", told.get(name, 0))) for name in of_files]
+    return max(0, used - sum(kept))
 
 
 def _affinity() -> int:

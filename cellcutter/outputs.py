@@ -168,7 +168,7 @@ class Outputs:
             given: Iterator[tuple[str, Column]] = iter(())
             if request.cells is not None:
                 table = TableColumns(request.cells, len(request.windows), self._scratch)
-                given = _given(stack.enter_context(table), request)
+                given = given_columns(stack.enter_context(table), request)
             first, *own = request.columns()
             self._cells.write_frame("obs", request.ids, chain([first], given, own))
 
@@ -225,13 +225,23 @@ def _statistics(request: Request, layout: Layout) -> Statistics | None:
     )
 
 
-def _given(table: TableColumns, request: Request) -> Iterator[tuple[str, Column]]:
-    """Yield the columns of the given table; of those that have names of ours, ours count."""
+def given_columns(table: TableColumns, request: Request) -> Iterator[tuple[str, Column]]:
+    """Yield the columns of the given table."""
+    for name, shown in given_names(table, request).items():
+        yield shown, table.read(name, request.order)
+
+
+def given_names(table: TableColumns, request: Request) -> dict[str, str]:
+    """Return what columns of the given table are called; where they have names of ours, ours count.
+
+    The column of the CellIDs is none of them.
+    """
     own = {name for name, _ in request.columns()}
     called: dict[str, object] = dict(request.options)
     renamed = called.get("columns") or {}
     key = renamed.get("CellID", "CellID") if isinstance(renamed, dict) else "CellID"
-    for name in table.names:
-        if name.strip() != key:
-            shown = f"{name} (table)" if name in own else name
-            yield shown, table.read(name, request.order)
+    return {
+        name: f"{name} (table)" if name in own else name
+        for name in table.names
+        if name.strip() != key
+    }

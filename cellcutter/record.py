@@ -57,7 +57,11 @@ def record_of(
 
 
 def _files(paths: Iterable[Path]) -> list[list[object]]:
-    return [_file(path) for path in paths]
+    """Return what is recorded of files; one that is named in two ways counts once."""
+    unique: dict[Path, Path] = {}
+    for path in paths:
+        unique.setdefault(path.resolve(), path)
+    return [_file(path) for path in unique.values()]
 
 
 def _file(path: Path) -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Column:
     missing: Bools | None = None
     categories: list[str] | None = None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are texts."""
+        return self.categories is not None or self.values.dtype.kind in "OU"
+
 
 @dataclass(frozen=True)
 class PixelSize:
@@ -54,6 +60,11 @@ class PixelSize:
     y: float
     x: float
     unit: str
+
+
+def known_size(y: float, x: float, unit: str) -> PixelSize | None:
+    """Return the size of a pixel, or None where a file tells none: 0, negative, infinite."""
+    return PixelSize(y, x, unit) if 0 < y < math.inf and 0 < x < math.inf else None
 
 
 def unsigned(array: Pixels) -> Unsigned:

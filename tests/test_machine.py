@@ -67,7 +67,12 @@ def test_limits_of_a_group_above_hold(groups: dict[str, Path]) -> None:
         (groups["memory"] / "memory.limit_in_bytes").write_text(str(300 * MB))
     inside = {str(group / "step" / "cgroup.procs") for group in groups.values()}
     join = "for file in sys.argv[1:]: open(file, 'w').write(str(os.getpid()))"
-    assert told(join, *inside) == ["1", str(300 * MB)]
+    cpus, memory = told(join, *inside)
+    assert cpus == "1"
+    assert 200 * MB < int(memory) <= 300 * MB
+    taken = "kept = bytearray(b'x') * (150 << 20)"
+    _, memory = told(f"{join}\n{taken}", *inside)
+    assert 50 * MB < int(memory) < 150 * MB
 
 
 def test_affinity_holds() -> None:

@@ -19,13 +19,14 @@ import numpy as np
 
 from cellcutter.cells.text import PARQUET, opened, starts_with
 from cellcutter.errors import TableError, reading
+from cellcutter.exact import exact_floats
 from cellcutter.types import Bools, Column, Ints, Name, Pixels
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LATIN = "cellcutter.latin-1"
-_CSV: Any = {"skipinitialspace": True, "index_col": False}
+_CSV: Any = {"skipinitialspace": True, "index_col": False, **exact_floats()}
 _VALUES = 1 << 20  # of a table that are in memory at one time
 
 
@@ -50,6 +51,7 @@ class _Spool:
     kinds: set[str] = field(default_factory=set)
     parts: list[_Part] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
+    negative: bool = False
 
 
 class TableColumns:
@@ -102,7 +104,7 @@ class TableColumns:
         """
         spool = self._spools[name]
         kinds = spool.kinds - {"empty"}
-        if len(kinds) > 1 and kinds != {"int", "float"}:
+        if (len(kinds) > 1 and kinds != {"int", "float"}) or self._beyond(spool, kinds):
             spool = self._spools[name] = self._again(name)
             kinds = {"text"}
         values, missing = self._load(spool, kinds)
@@ -112,6 +114,12 @@ class TableColumns:
         if kinds == {"text"}:
             return _text_column(values, list(spool.texts))
         return Column(values, None if values.dtype.kind == "f" else missing)
+
+    @staticmethod
+    def _beyond(spool: _Spool, kinds: set[str]) -> bool:
+        """Tell whether a column has whole numbers that no type has room for all of."""
+        used = {part.dtype for part in spool.parts if part.kind == "int"}
+        return spool.negative and kinds == {"int"} and np.dtype(np.uint64) in used
 
     def _read(self) -> None:
         """Read the table into the scratch file."""
@@ -163,6 +171,7 @@ class TableColumns:
     def _append(self, spool: _Spool, series: pd.Series[Any]) -> None:
         kind, values, missing = _plain(series, spool.texts)
         spool.kinds.add(kind)
+        spool.negative |= kind == "int" and bool(np.signbit(values.astype(np.float64)).any())
         offset = self._file.seek(0, 2)
         if kind != "empty":
             self._file.write(np.ascontiguousarray(values).data)
@@ -174,6 +183,8 @@ class TableColumns:
         """Return the values of a column, and which are missing; missing floats are NaN."""
         used = [part.dtype for part in spool.parts if part.kind != "empty"]
         dtype = np.result_type(*used) if kinds and kinds != {"int", "float"} else np.dtype("f8")
+        if kinds == {"int"} and dtype.kind == "f":
+            dtype = np.dtype(np.uint64)  # int64 and uint64, none of them negative
         values = np.full(self._rows, -1 if kinds == {"text"} else 0, dtype)
         missing = np.zeros(self._rows, bool)
         row = 0
@@ -234,16 +245,21 @@ def _plain(series: pd.Series[Any], texts: dict[str, int]) -> tuple[str, Pixels, 
     """
     import pandas as pd
 
+    if isinstance(series.dtype, pd.SparseDtype):
+        series = pd.Series(series.to_numpy())
     absent = series.isna().to_numpy(bool)
     missing = absent if absent.any() else None
     dtype: Any = series.dtype
     kind = {"i": "int", "u": "int", "f": "float", "b": "bool"}.get(getattr(dtype, "kind", "O"))
     if kind and not isinstance(dtype, pd.CategoricalDtype):
         numpy_dtype = np.dtype(getattr(dtype, "numpy_dtype", dtype))
+        if numpy_dtype.itemsize > 8:  # wider floats than anybody reads
+            numpy_dtype = np.dtype(np.float64)
+        none: Any = False if kind == "bool" else 0
         values = (
-            series.to_numpy(numpy_dtype, na_value=0)
-            if missing is not None
-            else (series.to_numpy(numpy_dtype))
+            series.to_numpy(numpy_dtype)
+            if missing is None
+            else series.to_numpy(numpy_dtype, na_value=none)
         )
         if kind == "float" and missing is not None:
             values = values.copy()

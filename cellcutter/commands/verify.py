@@ -48,22 +48,25 @@ def act(given: Values, progress: ProgressReport) -> None:
     if len(stores) > 1 and given.get("image") is not None:
         raise SettingsError(f"--image found with {len(stores)} stores, one expected")
     verdicts: list[Verdict] = []
-    none: list[StoreError] = []
+    none: dict[str, StoreError] = {}
     for store in stores:
         try:
             verdicts.append(verify(store, progress=progress, **given))
         except StoreError as error:
-            none.append(error)
+            none[str(store)] = error
         else:
             if not as_json:
                 _print("".join(f"{line}\n" for line in _text(verdicts[-1])))
     progress.close()
     if as_json:
-        _print(json.dumps([_facts(each) for each in verdicts], indent=2) + "\n")
-    for other in none[1:]:
+        facts = [_facts(each) for each in verdicts]
+        facts += [{"store": store, "whole": False, "error": str(e)} for store, e in none.items()]
+        _print(json.dumps(facts, indent=2) + "\n")
+    first, *others = none.values() or [None]
+    for other in others if not as_json else ():
         _print(f"{other}\n")
-    if none:
-        raise none[0]
+    if first is not None:
+        raise first
     damaged = [each for each in verdicts if not each.whole]
     if damaged:
         number = sum(len(each.faults) for each in damaged)

@@ -142,6 +142,7 @@ def ranges(
     inside = (row_stop > row_start) & (col_stop > col_start)
 
     def divide(start: Indices, stop: Indices, step: int) -> tuple[Indices, Indices]:
+        step = min(step, np.iinfo(start.dtype).max)  # a file may tell of any size
         first = start // step
         return first, np.where(inside, (stop - 1) // step + 1, first)
 

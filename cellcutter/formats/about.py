@@ -8,6 +8,7 @@ from typing import Any
 
 from cellcutter.store import manifest
 from cellcutter.store.reading.slide import Slide
+from cellcutter.store.reading.table import OWN
 
 _ORDER = ("layout", "masks", "shuffle")  # of the last options, as cutting writes them
 
@@ -71,6 +72,10 @@ def _table(slide: Slide, layout: str, rows: int) -> dict[str, object]:
         found: dict[str, object] = {"group": None if ids is None else "obs", "rows": rows}
     else:
         found = {"file": None if ids is None else f"{kind}s.csv", "rows": rows}
+        # CSV keeps no types: what looks like a number may be a text
+        texts = [name for name, column in slide.columns() if column.is_text and name not in OWN]
+        if texts:
+            found["texts"] = texts
     if ids is not None and kind == "cell":
         found["cell_ids_sha256"] = hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()
     return found

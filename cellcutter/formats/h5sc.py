@@ -86,7 +86,8 @@ def write_h5sc(source: Source, place: Path, scratch: Path) -> None:
             _encode(file.create_group(name), *_DICT)
         mapping = ["mask"] * len(masks) + ["image_channel"] * len(source.names)
         told = _told(source, names, mapping, len(masks))
-        columns = {_ID: Column(source.ids.astype(np.uint64)), **source.columns(scratch)}
+        ids = {_ID: Column(source.ids.astype(np.uint64))}
+        columns = ids | source.columns(scratch) | ids  # whatever the table has of that name
         _frame(file.create_group("obs"), n, columns)
         texts = {"channels": names, "channel_mapping": mapping}
         in_var = {name: Column(np.array(values, object)) for name, values in texts.items()}
@@ -115,7 +116,7 @@ def normalised(batch: Batch) -> Pixels:
     """Return cells as scPortrait has them: float16 of shape (n, masks and channels, y, x)."""
     images: NDArray[Any] = batch.images
     if batch.masks is not None:
-        images = images * batch.masks[:, None]
+        images = np.where(batch.masks[:, None], images, images.dtype.type(0))
     values = images if images.dtype.kind == "f" else images.astype(np.float32)
     flat = values.reshape(*values.shape[:2], -1)
     low, high = (np.quantile(flat, q, axis=-1)[..., None, None] for q in RANGE)

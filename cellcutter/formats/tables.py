@@ -16,11 +16,9 @@ import numpy as np
 
 from cellcutter.formats.about import kind_of
 from cellcutter.store.reading.slide import Slide
-from cellcutter.store.reading.table import IDS
+from cellcutter.store.reading.table import IDS, OWN, WINDOWS
 from cellcutter.types import Column, Pixels
 
-_WINDOWS = ("X_start", "X_stop", "Y_start", "Y_stop")
-_OWN = (*_WINDOWS, "OutOfBounds", "row", "Status")
 _COMPACT = 2**30 - 1  # starts of windows up to it have 32 bits
 _ROWS = 10_000  # that are text at one time
 Columns = Iterator[tuple[str, Column]]
@@ -34,8 +32,8 @@ def obs(slide: Slide) -> Columns:
     found = dict(slide.columns())
     size = slide.images.array.shape[-1]
     first = [name for name in IDS if name in found]
-    given = [name for name in found if name not in (*_OWN, *IDS)]
-    for name in [*first, *given, *(name for name in _OWN if name in found)]:
+    given = [name for name in found if name not in (*OWN, *IDS)]
+    for name in [*first, *given, *(name for name in OWN if name in found)]:
         yield name, _as_cut(name, found, size)
 
 
@@ -44,7 +42,7 @@ def _as_cut(name: str, found: dict[str, Column], size: int) -> Column:
     column = found[name]
     if column.missing is not None:
         return column
-    if name in _WINDOWS:
+    if name in WINDOWS:
         starts = found[f"{name[0]}_start"].values
         reach = max(size, -int(starts.min(initial=0)), int(starts.max(initial=0)))
         return Column(column.values.astype(np.int32 if reach <= _COMPACT else np.int64))
@@ -67,7 +65,7 @@ def cells_csv(slide: Slide, scratch: Path) -> Iterator[str]:
     if slide.ids is not None and not any(name in found for name in IDS):
         found = {f"{kind_of(slide).capitalize()}ID": Column(slide.ids), **found}
     first = [name for name in IDS if name in found]
-    own = [name for name in _OWN if name in found]
+    own = [name for name in OWN if name in found]
     order = [*first, *own, *(name for name in found if name not in (*first, *own))]
     return csv_text(order, [found[name] for name in order], len(slide))
 

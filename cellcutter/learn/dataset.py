@@ -174,7 +174,7 @@ class CellDataset:
             whole["mask"] = inside
         x = self._pixels(rows, slide)
         if inside is not None and self._mask == "zero":
-            x *= inside[:, None]
+            x = torch.where(inside[:, None], x, torch.zeros((), dtype=x.dtype))  # NaN, too
         elif inside is not None and self._mask == "channel":
             x = torch.cat([x, inside[:, None].to(x.dtype)], 1)
         if self.transform is not None:

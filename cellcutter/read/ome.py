@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
-from cellcutter.types import PixelSize
+from cellcutter.types import PixelSize, known_size
 
 Names = tuple[str, ...]
 
@@ -242,7 +241,7 @@ def from_imagej(
     unit = "µm" if unit in ("micron", "um") else unit
     if not unit or unit == "pixel" or min(resolution) <= 0:
         return names, None
-    return names, PixelSize(1 / resolution[1], 1 / resolution[0], unit)
+    return names, known_size(1 / resolution[1], 1 / resolution[0], unit)
 
 
 def _pixel_size(attributes: Mapping[str, str]) -> PixelSize | None:
@@ -250,6 +249,4 @@ def _pixel_size(attributes: Mapping[str, str]) -> PixelSize | None:
         y, x = (float(attributes[f"PhysicalSize{axis}"]) for axis in "YX")
     except (KeyError, ValueError):
         return None
-    if not (isfinite(y) and isfinite(x)):
-        return None
-    return PixelSize(y, x, attributes.get("PhysicalSizeXUnit", "µm"))
+    return known_size(y, x, attributes.get("PhysicalSizeXUnit", "µm"))

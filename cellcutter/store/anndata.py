@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from cellcutter.store.shards import ShardWriter
 from cellcutter.store.zarr3 import METADATA, Tree, sharded_metadata
 from cellcutter.types import Column
 
+T = TypeVar("T")
 _ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _STRINGS = {"encoding-type": "string-array", "encoding-version": "0.2.0"}
 _DICT = {"encoding-type": "dict", "encoding-version": "0.1.0"}
@@ -109,15 +110,14 @@ class CellsStore:
             Read one by one. A name that cannot be one in a store is changed.
         """
         self._texts(f"{name}/_index", index)
-        used: dict[str, None] = {}
-        for column, content in columns:
-            found = _free_name(column, used)
-            used[found] = None
-            self._column(f"{name}/{found}", content)
+        used = []
+        for column, content in named(columns):
+            used.append(column)
+            self._column(f"{name}/{column}", content)
         self._tree.group(
             name,
             {
-                "column-order": list(used),
+                "column-order": used,
                 "_index": "_index",
                 "encoding-type": "dataframe",
                 "encoding-version": "0.2.0",
@@ -215,6 +215,15 @@ def added_by_others(path: Path) -> list[str]:
         for node in nodes - ours
         if node.count("/") < 2 and not node.startswith(("obs/", "var/"))
     )
+
+
+def named(columns: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    """Yield columns, or whatever has a name, with the names that they get in a store."""
+    used: dict[str, None] = {}
+    for name, column in columns:
+        found = _free_name(name, used)
+        used[found] = None
+        yield found, column
 
 
 def _free_name(name: str, used: Mapping[str, None]) -> str:

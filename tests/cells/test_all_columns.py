@@ -72,6 +72,42 @@ def test_a_frame_in_memory(tmp_path):
         assert values(found.read("gaps")) == [None if pd.isna(v) else v for v in frame["gaps"]]
 
 
+@pytest.mark.parametrize("low", [0, -1])
+def test_whole_numbers_of_two_types(tmp_path, monkeypatch, low):
+    """A piece of int64, and one of uint64: none of their digits are lost."""
+    monkeypatch.setattr(all_columns, "_VALUES", 4)
+    numbers = [low, 2**62 + 1, 2**63 + 1, 2**64 - 1]
+    frame = pd.DataFrame({"CellID": range(4), "n": [str(number) for number in numbers]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with TableColumns(tmp_path / "t.csv", 4, tmp_path) as found:
+        assert [int(value) for value in values(found.read("n"))] == numbers
+
+
+def test_unusual_types_of_a_frame(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(
+        {
+            "flags": pd.array([True, None, False], pd.ArrowDtype(pa.bool_())),
+            "numbers": pd.array([1, None, 3], pd.ArrowDtype(pa.int32())),
+            "sparse": pd.arrays.SparseArray([0.0, 2.5, 0.0]),
+            "wide": np.array([1, 2, 3], np.longdouble) / 4,
+        }
+    )
+    with TableColumns(frame, 3, tmp_path) as found:
+        assert values(found.read("flags")) == [True, None, False]
+        assert values(found.read("numbers")) == [1, None, 3]
+        assert values(found.read("sparse")) == [0, 2.5, 0]
+        assert values(found.read("wide")) == [0.25, 0.5, 0.75]
+        assert found.read("wide").values.dtype == np.float64
+
+
+def test_floats_are_exact(tmp_path):
+    numbers = np.random.default_rng(0).random(2000) * 1e5
+    pd.DataFrame({"CellID": range(2000), "x": numbers}).to_csv(tmp_path / "t.csv", index=False)
+    with TableColumns(tmp_path / "t.csv", 2000, tmp_path) as found:
+        np.testing.assert_array_equal(found.read("x").values, numbers)
+
+
 def test_a_table_that_has_changed(tmp_path):
     table().to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(TableError, match="50 rows found, 49 expected"):

@@ -37,6 +37,14 @@ def pixels_of(windows: Windows, i: int, shape: tuple[int, int]) -> list[tuple[in
     ]
 
 
+def test_blocks_larger_than_any_image():
+    """A file may tell of any size; windows have 32 bits."""
+    windows = Windows(np.array([0, 5], np.int32), np.array([3, 9], np.int32), 4)
+    found = ranges(windows, (20, 30), (2**33, 16))
+    assert (found.row_start.tolist(), found.row_stop.tolist()) == ([0, 0], [1, 1])
+    assert found.count.tolist() == [1, 1]
+
+
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=5), st.integers(1, 99))
 def test_window_starts_at_the_truncated_centroid_less_half(centroids, size):
     c = np.array(centroids)

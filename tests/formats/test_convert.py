@@ -123,9 +123,16 @@ def test_same_bytes_as_cutting(tmp_path, keywords, compression):
     to_chunks, to_cells = tmp_path / "to_chunks.zarr", tmp_path / "to_cells.zarr"
     cellcutter.convert(tmp_path / "cells.zarr", to_chunks, layout="chunks", **options)
     cellcutter.convert(tmp_path / "chunks.zarr", to_cells, **options)
-    assert differing(tmp_path / "chunks.zarr", to_chunks) == {"cells.csv", NAME}
+    assert differing(tmp_path / "chunks.zarr", to_chunks) == {"cells.csv", ".zattrs", NAME}
+    of_cut, made = (
+        json.loads((path / ".zattrs").read_text())["cellcutter"]
+        for path in (tmp_path / "chunks.zarr", to_chunks)
+    )
+    assert made["table"].pop("texts") == ["phenotype", "name"]
+    assert made == of_cut
     assert differing(tmp_path / "chunks_mask.zarr", tmp_path / "to_chunks_mask.zarr") == {
         "cells.csv",
+        ".zattrs",
         NAME,
     }
     differ = differing(tmp_path / "cells.zarr", to_cells)
@@ -143,6 +150,31 @@ def test_same_bytes_as_cutting(tmp_path, keywords, compression):
         given = given.iloc[table["row"]].reset_index(drop=True)
     for name in ("phenotype", "area", "name", "flag", "some"):
         pd.testing.assert_series_equal(table[name], given[name])
+
+
+def test_texts_that_look_like_others_come_back(tmp_path):
+    slide = slides.simple(tmp_path)
+    odd = ["007", "NA", "None", "nan", "null", "True", "1e3", "-", None]
+    n = len(slide.table)
+    table = slide.table.assign(
+        label=[odd[i % len(odd)] for i in range(n)],
+        code=[f"{i:03}" for i in range(n)],
+        same="000",
+        area=pd.array([None, *range(1, n)], "Int64"),
+        exact=np.random.default_rng(2).random(n) * 1e5,
+    )
+    cells, chunks, back = (tmp_path / f"{name}.zarr" for name in ("cells", "chunks", "back"))
+    cellcutter.cut_cells(*slide.paths[:2], table, cells, layout="cells", **CUT)
+    cellcutter.convert(cells, chunks, layout="chunks", cells_per_chunk=7)
+    cellcutter.convert(chunks, back, layout="cells", cells_per_chunk=7)
+    assert differing(cells, back) == set()
+    with cellcutter.open(chunks) as found:
+        for name in ("label", "code", "same"):
+            expected = [None if pd.isna(text) else text for text in table[name]]
+            assert found.obs[name].astype(object).where(found.obs[name].notna(), None).tolist() == (
+                expected
+            )
+        assert found.obs["exact"].tolist() == table["exact"].tolist()
 
 
 @pytest.mark.parametrize("z", [False, True])

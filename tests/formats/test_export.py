@@ -61,6 +61,24 @@ def readers() -> str:
 
 
 @pytest.mark.timeout(1800)
+def test_h5sc_of_floats_with_nan_outside_of_the_cell(tmp_path):
+    pixels = np.full((3, 2, 9, 9), np.nan, "f4")
+    masks = np.zeros((3, 9, 9), bool)
+    masks[:, 2:7, 2:7] = True
+    pixels[:, :, 2:7, 2:7] = np.arange(25).reshape(5, 5)
+    table = stores.table(3).assign(scportrait_cell_id=[500, 501, 502])
+    store = stores.cells_store(tmp_path / "a.zarr", pixels, table, masks=masks)
+    cellcutter.export(store, tmp_path / "a.h5sc", to="h5sc")
+    with h5py.File(tmp_path / "a.h5sc") as file:
+        mask, *images = np.moveaxis(file["obsm/single_cell_images"][:], 1, 0)
+        with cellcutter.open(store) as cells:
+            assert file["obs/scportrait_cell_id"][:].tolist() == cells.ids.tolist()
+    np.testing.assert_array_equal(mask, masks)
+    for image in images:
+        assert not image[~masks].any()
+        assert image.max() == 1
+
+
 @pytest.mark.parametrize("layout", ["cells", "chunks"])
 def test_read_by_the_programs_that_it_is_for(readers, tmp_path, layout):
     """With the given table's columns; those of `chunks` come from a store converted to it."""

@@ -102,11 +102,32 @@ def test_normalized_by_the_statistics_of_each_slide(paths):
         CellDataset(cells, normalize={"CD3": (10, 2)})
 
 
+def cells_of(path, row):
+    with cellcutter.open(path) as cells:
+        return cells[row]
+
+
+def test_outside_of_the_cell_nan_is_zero_too(paths, tmp_path):
+    with cellcutter.open(paths[0]) as cells:
+        masks, shape = cells.masks[:], cells.shape
+    pixels = np.full(shape, np.nan, "f4")
+    pixels[np.broadcast_to(masks[:, None], shape)] = 3
+    path = stores.cells_store(tmp_path / "nan.zarr", pixels, masks=masks)
+    found = collate(CellDataset(path, mask="zero").__getitems__(range(len(masks))))["x"]
+    np.testing.assert_array_equal(found, np.nan_to_num(pixels))
+
+
 def test_masks(paths):
     cells = cellcutter.open(paths)
     inside = cells.masks[[7]]
     zero = CellDataset(cells, mask="zero", normalize=True)[7]["x"]
     assert not zero[:, ~torch.from_numpy(inside[0])].any()
+    stored = CellDataset(paths[0], mask="zero", dtype="stored")[3]["x"]
+    with cellcutter.open(paths[0]) as one:
+        np.testing.assert_array_equal(stored, one[3] * one.masks[[3]])
+    for mask in ("channel", "apart"):
+        found = CellDataset(paths[0], mask=mask, dtype="stored")[3]["x"]
+        np.testing.assert_array_equal(found[:3], cells_of(paths[0], 3))
     channel = CellDataset(cells, mask="channel")[7]["x"]
     assert channel.shape == (3, 9, 9)
     np.testing.assert_array_equal(channel[2], inside[0])

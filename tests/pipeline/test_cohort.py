@@ -110,6 +110,60 @@ def test_list_of_all_cells(pipeline: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(cells.ids, [1, 2] * 3)
 
 
+def test_tables_with_another_column_of_ids(tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    image, mask, table = (project / name for name in sample("s"))
+    frame = pd.read_csv(table)
+    labels = {"Label": frame["CellID"], "CellID": [71, 72], "CD8": [0.1, 0.2]}
+    frame.drop(columns="CellID").assign(**labels).to_csv(table, index=False)
+    store = tmp_path / "s.zarr"
+    words = ["--window-size", "9", "--columns", "CellID=Label"]
+    subprocess.run([CUT_CELLS, image, mask, table, store, *words], check=True)
+    listed(tmp_path / "list.csv", store, "--tables", table)
+    with cellcutter.open(tmp_path / "list.csv") as cells:
+        assert cells.ids.tolist() == frame["CellID"].tolist()
+        assert cells.obs["CD8"].tolist() == [0.1, 0.2]
+        assert cells.obs["CellID (table)"].tolist() == [71, 72]
+    for wrong, said in (
+        ({"Label": [8, 9], "CD8": 99}, "other CellIDs than in"),
+        ({"CellID": frame["CellID"], "CD8": 99}, "no column Label found"),
+    ):
+        pd.DataFrame(wrong).to_csv(tmp_path / "wrong.csv", index=False)
+        with pytest.raises(cellcutter.TableError, match=said):
+            cellcutter.make_cohort(store, tmp_path / "w.csv", tables=[tmp_path / "wrong.csv"])
+
+
+def test_list_beside_a_link(tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    store = tmp_path / "data" / "s.zarr"
+    store.parent.mkdir()
+    subprocess.run(
+        [CUT_CELLS, *(project / name for name in sample("s")), store, "--window-size", "9"],
+        check=True,
+    )
+    (tmp_path / "real/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    (tmp_path / "stores").symlink_to("data")
+    for file in (tmp_path / "link/cells.csv", tmp_path / "cells.csv"):
+        for path in (store, tmp_path / "stores/s.zarr"):
+            listed(file, path, "-f")
+            with cellcutter.open(file) as cells:
+                assert len(cells) == 2
+    assert pd.read_csv(tmp_path / "cells.csv")["store"].tolist() == ["stores/s.zarr"] * 2
+
+
+def test_list_with_quotes_is_replaced(tmp_path: Path) -> None:
+    """Where a text ends a line in an old way, all texts have quotes, also in the first line."""
+    project = write(tmp_path / "p", *sample("s"))
+    image, mask, table = (project / name for name in sample("s"))
+    frame = pd.read_csv(table).assign(kind=["a\rb", "c"])
+    store, file = tmp_path / "s.zarr", tmp_path / "cells.csv"
+    cellcutter.cut_cells(image, mask, frame, store, window_size=9, layout="cells")
+    first = listed(file, store)
+    assert first.startswith(b'"slide"')
+    assert listed(file, store, "-f") == first
+
+
 def test_list_of_before(pipeline: Run, tmp_path: Path) -> None:
     project = write(tmp_path / "p", *sample("s"))
     file = project / "thumbnails" / LIST

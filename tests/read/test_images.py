@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from pathlib import Path
@@ -498,6 +499,20 @@ def ome_zarr(folder: Path, data: np.ndarray, axes: str, chunks, version: str, **
     metadata = {"multiscales": multiscales, "omero": omero}
     group.attrs.update(metadata if version == "0.4" else {"ome": {"version": version, **metadata}})
     return folder
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_pixel_size_that_is_none(tmp_path, size):
+    data = slides.pixels(RNG, (2, 20, 30), "u1")
+    told = {"axes": "CYX", "PhysicalSizeX": size, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(tmp_path / "a.ome.tif", data, photometric="minisblack", metadata=told)
+    with open_image(tmp_path / "a.ome.tif") as image:
+        assert image.pixel_size is None
+    path = ome_zarr(tmp_path / "a.zarr", data, "CYX", (1, 20, 30), "0.4")
+    text = (path / ".zattrs").read_text()
+    (path / ".zattrs").write_text(text.replace("0.65", json.dumps(size)))
+    with open_image(path) as image:
+        assert image.pixel_size is None
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

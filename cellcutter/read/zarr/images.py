@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isfinite, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cellcutter.read.ome import all_names
 from cellcutter.read.zarr.array import ZarrArray, open_array
 from cellcutter.read.zarr.inside import collection, refuse
 from cellcutter.read.zarr.store import FolderStore, Store, ZipStore, attributes
-from cellcutter.types import PixelSize
+from cellcutter.types import PixelSize, known_size
 
 _UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm"}
 
@@ -106,9 +106,7 @@ class ZarrPicture:
         if not scales or not unit:
             return None
         sizes = [prod(float(scale[axis]) for scale in scales) for axis in (y, x)]
-        if not all(isfinite(size) for size in sizes):
-            return None
-        return PixelSize(sizes[0], sizes[1], _UNITS.get(unit, str(unit)))
+        return known_size(sizes[0], sizes[1], _UNITS.get(unit, str(unit)))
 
 
 def infos_of_zarr(path: Path) -> list[ImageInfo]:

@@ -48,10 +48,8 @@ def begins(*marks: bytes, within: int = 0, ends: int = 0) -> Callable[[Path], bo
     Parameters
     ----------
     *marks : bytes
-    within : int
-        Or has one in so many first bytes.
-    ends : int
-        Or has one in so many last bytes.
+    within, ends : int
+        Or has one in so many first or last bytes.
     """
     length = max(within, *map(len, marks))
 

@@ -90,6 +90,8 @@ def _told(name: str, before: object, now: object) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         keys = [key for key in now | before if before.get(key) != now.get(key)]
         return ", ".join(_told(key, before.get(key), now.get(key)) for key in keys[:3])
-    if name in _DIGESTS and None not in (before, now):
-        return f"another {name}"
+    if name in _DIGESTS:
+        if None not in (before, now):
+            return f"another {name}"
+        return f"{name} none then, one now" if before is None else f"{name} one then, none now"
     return f"{name} {json.dumps(before)} then, {json.dumps(now)} now"

@@ -152,7 +152,7 @@ class Cohort:
                 raise SettingsError(f"slide: {slide!r} not found, one of {names} expected")
             number = names.index(slide)
             among = among[self.starts[number] : self.starts[number + 1]]
-        wanted = np.asarray(ids, np.int64).reshape(-1)
+        wanted = _numbers(ids)
         known = self.ids[among]
         order = np.argsort(known, kind="stable")
         first = np.searchsorted(known, wanted, sorter=order)
@@ -201,6 +201,15 @@ class _Opened:
         cache = ChunkCache(cache_nbytes)
         self.images: list[Reader] = [part.reader(files, cache) for part in images]
         self.masks: list[Reader] = [part.reader(files, cache) for part in masks]
+
+
+def _numbers(ids: object) -> Ints:
+    """Return CellIDs as int64 of shape (n,)."""
+    given = np.asarray(ids).reshape(-1)
+    found: Ints = given.astype(np.int64) if given.dtype.kind in "iufO" else np.zeros(0, np.int64)
+    if len(found) != len(given) or (found != given).any():
+        raise SettingsError(f"{str(ids)[:80]} found, CellIDs (whole numbers) expected")
+    return found
 
 
 def _pick(places: Ints, slide: Slide) -> Pick | None:

@@ -9,14 +9,16 @@ Invariant: a file that does not list exactly the cells of its stores is an error
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cellcutter.errors import StoreError
-from cellcutter.store.reading.table import IDS, exact_floats
+from cellcutter.exact import exact_floats
+from cellcutter.store.reading.table import IDS
 from cellcutter.types import Ints
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 SLIDE, STORE, ROW = "slide", "store", "store_row"
 CELL = IDS[0]
 _ENDINGS = (".csv", ".csv.gz")
+_ROWS = 1 << 18  # that are texts at one time
 _EXPECTED = "a list of cells, as cells.csv of the pipeline, expected"
 
 
@@ -51,22 +54,31 @@ class Listing:
         lacking = [name for name in (SLIDE, STORE, ROW, CELL) if name not in self._read(nrows=0)]
         if lacking:
             raise StoreError(f"{path}: no column {lacking[0]} found, {_EXPECTED}")
-        found = self._read(usecols=[SLIDE, STORE], dtype="category", keep_default_na=False)
-        if not len(found):
+        pairs, self._slide = self._pairs()
+        if not pairs:
             raise StoreError(f"{path}: no cells found, {_EXPECTED}")
-        pairs = found.drop_duplicates()
-        for column in (SLIDE, STORE):
-            twice = pairs[column][pairs[column].duplicated()]
-            if len(twice):
+        for column, values in zip((SLIDE, STORE), zip(*pairs, strict=True), strict=True):
+            twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
+            if twice is not None:
                 raise StoreError(
-                    f"{path}: {column} {twice.iloc[0]!r} found with several of the other, a store "
-                    "for each slide expected"
+                    f"{path}: {column} {twice!r} found with several of the other, a store for "
+                    "each slide expected"
                 )
-        self.names = [str(name) for name in pairs[SLIDE]]
-        self.stores = [path.parent / str(name) for name in pairs[STORE]]
-        number = {name: i for i, name in enumerate(self.names)}
-        numbers = np.array([number[str(name)] for name in found[SLIDE].cat.categories], np.int64)
-        self._slide: Ints = numbers[found[SLIDE].cat.codes.to_numpy()]
+        self.names = [name for name, _ in pairs]
+        self.stores = [path.parent / store for _, store in pairs]
+
+    def _pairs(self) -> tuple[list[tuple[str, str]], Ints]:
+        """Return slides and stores in their order, all as texts, and of each row which it is."""
+        seen: dict[tuple[str, str], int] = {}
+        numbers = [np.zeros(0, np.int64)]
+        how: Any = {"usecols": [SLIDE, STORE], "dtype": str, "keep_default_na": False}
+        with self._errors(), self._opened(chunksize=_ROWS, **how) as parts:
+            for part in parts:
+                known = part[[SLIDE, STORE]].drop_duplicates().itertuples(index=False)
+                places = [seen.setdefault((str(a), str(b)), len(seen)) for a, b in known]
+                of_rows = part.groupby([SLIDE, STORE], sort=False).ngroup().to_numpy()
+                numbers.append(np.array(places, np.int64)[of_rows])
+        return list(seen), np.concatenate(numbers)
 
     def check(self, lengths: Sequence[int]) -> None:
         """Make sure that as many cells are listed as stores hold.
@@ -132,15 +144,22 @@ class Listing:
         return table
 
     def _read(self, **options: Any) -> pd.DataFrame:
+        with self._errors():
+            found: pd.DataFrame = self._opened(**options)
+        return found
+
+    def _opened(self, **options: Any) -> Any:
         import pandas as pd
 
+        return pd.read_csv(self.path, encoding="utf-8-sig", index_col=False, **options)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Make errors of reading ours."""
         try:
-            found: pd.DataFrame = pd.read_csv(
-                self.path, encoding="utf-8-sig", index_col=False, **options
-            )
+            yield
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror or error}; {_EXPECTED}") from error
         except (ValueError, UnicodeError, EOFError) as error:
             message = str(error).splitlines()[0]
             raise StoreError(f"{self.path}: {message}; {_EXPECTED}") from error
-        return found

@@ -201,7 +201,7 @@ def sharded(given: Mapping[str, Any], prefix: str, name: str) -> StoredArray:
     if not little or _endian(sharding["index_codecs"][0]) != "little" or len(rest) > 1:
         raise _unknown(name, f"codecs {[c.get('name') for c in (first, *rest)]}", "bytes, and one")
     keys = _part(given, "chunk_key_encoding", name)
-    separator = (keys.get("configuration") or {}).get("separator", "/")
+    separator = _configuration(keys, name).get("separator", "/")
     if keys.get("name") != "default" or separator not in (".", "/"):
         raise _unknown(name, f"keys {keys}", "default keys")
     return _checked(
@@ -213,9 +213,7 @@ def sharded(given: Mapping[str, Any], prefix: str, name: str) -> StoredArray:
             dtype.newbyteorder("<"),
             shard[0],
             sharded=True,
-            codec={"id": rest[0].get("name"), **(rest[0].get("configuration") or {})}
-            if rest
-            else None,
+            codec={"id": rest[0].get("name"), **_configuration(rest[0], name)} if rest else None,
             checked="crc32c" in index,
             separator=separator,
             attributes=_attributes(given),
@@ -260,6 +258,11 @@ def _part(given: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise _unknown(name, f"{key} {str(found)[:80]}", "an object")
     return found
+
+
+def _configuration(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the configuration of a codec or of keys, which may have none."""
+    return _part(given, "configuration", name) if given.get("configuration") is not None else {}
 
 
 def _list(given: Mapping[str, Any], key: str, name: str) -> list[Mapping[str, Any]]:

@@ -20,7 +20,7 @@ from cellcutter.store.reading.metadata import StoredArray
 from cellcutter.store.reading.places import Place, open_files
 from cellcutter.store.reading.shards import ShardReader
 from cellcutter.store.reading.stored import Stored, read_root, stored
-from cellcutter.types import Column, Ints, PixelSize
+from cellcutter.types import Column, Ints, PixelSize, known_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ class Slide:
         """Height and width of a pixel, where the image told."""
         found: Any = self.about.get("pixel_size")
         try:
-            return PixelSize(float(found["y"]), float(found["x"]), str(found["unit"]))
+            return known_size(float(found["y"]), float(found["x"]), str(found["unit"]))
         except (TypeError, KeyError, ValueError):
             return None
 
@@ -151,7 +151,7 @@ class Slide:
         if self._table == "obs":
             found = table.obs_table(self.path)
         else:
-            found = table.csv_table(open_files(self.path), self._table)
+            found = table.csv_table(open_files(self.path), self._table, self._texts)
         self._check_rows(len(found))
         return found
 
@@ -167,10 +167,18 @@ class Slide:
         if self._table == "obs":
             found = table.obs_columns(self.path)
         else:
-            found = table.csv_columns(open_files(self.path), self._table)
+            found = table.csv_columns(open_files(self.path), self._table, self._texts)
         for name, column in found:
             self._check_rows(len(column.values))
             yield name, column
+
+    @property
+    def _texts(self) -> list[str]:
+        """The columns of the table beside chunks that have texts, where the store tells them."""
+        told = self.about.get("table")
+        found = told.get("texts") if isinstance(told, dict) else None
+        names = [str(name) for name in found] if isinstance(found, list) else []
+        return [name for name in names if name not in (*table.IDS, *table.OWN)]
 
     def _check_rows(self, found: int) -> None:
         if found != len(self):

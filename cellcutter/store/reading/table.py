@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import numpy as np
 import zstandard
 
 from cellcutter.errors import StoreError
+from cellcutter.exact import exact_floats
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.places import Place, Remote, open_files
 from cellcutter.types import Column, Ints
@@ -29,24 +30,27 @@ if TYPE_CHECKING:  # zarr takes a quarter of a second, and opening a store does 
     from zarr.abc.store import Store
 
 IDS = ("CellID", "TileID")
-# pandas 3 reads every float exactly, and does not want to be told
+WINDOWS = ("X_start", "X_stop", "Y_start", "Y_stop")
+OWN = (*WINDOWS, "OutOfBounds", "row", "Status")
+"""Columns that cutting writes."""
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, OSError)
 
 
-def csv_table(files: Files, key: str) -> pd.DataFrame:
+def csv_table(files: Files, key: str, texts: Sequence[str]) -> pd.DataFrame:
     """Return the table beside chunks, with the cells' numbers as its index.
+
+    Parameters
+    ----------
+    files : Files
+    key : str
+    texts : sequence of str
+        The columns of texts, which may look like numbers.
 
     Raises
     ------
     StoreError
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(_content(files, key))
-    except (ValueError, UnicodeError) as error:
-        message = str(error).splitlines()[0]
-        raise StoreError(f"{files.name}/{key}: {message}; a CSV file expected") from error
+    table = _csv(files, key, dtype=dict.fromkeys(texts, str))
     column = next((name for name in IDS if name in table), None)
     return table if column is None else table.set_index(column)
 
@@ -63,37 +67,25 @@ def csv_ids(files: Files, key: str) -> Ints:
         raise StoreError(f"{files.name}/{key}: {message}; CellIDs expected") from error
 
 
-def csv_columns(files: Files, key: str) -> Iterator[tuple[str, Column]]:
-    """Yield the columns of the table beside chunks, each with its type.
-
-    Raises
-    ------
-    StoreError
-    """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(
-            _content(files, key),
-            dtype_backend="numpy_nullable",
-            low_memory=False,
-            **exact_floats(),
-        )
-    except (ValueError, UnicodeError) as error:
-        message = str(error).splitlines()[0]
-        raise StoreError(f"{files.name}/{key}: {message}; a CSV file expected") from error
+def csv_columns(files: Files, key: str, texts: Sequence[str]) -> Iterator[tuple[str, Column]]:
+    """Yield the columns of the table beside chunks, each with its type; see :func:`csv_table`."""
+    words = dict.fromkeys(texts, "string")
+    table = _csv(files, key, dtype=words, dtype_backend="numpy_nullable", low_memory=False)
     for name in table.columns:
         yield str(name), _of_series(table[name])
 
 
-def exact_floats() -> Any:
-    """Return the option of ``pandas.read_csv`` that reads floats as they are meant.
-
-    From version 3 on that is the default.
-    """
+def _csv(files: Files, key: str, **how: Any) -> pd.DataFrame:
+    """Return a table as we write it: only what is empty is missing."""
     import pandas as pd
 
-    return {} if int(pd.__version__.split(".")[0]) > 2 else {"float_precision": "round_trip"}
+    how |= {"keep_default_na": False, "na_values": [""], **exact_floats()}
+    try:
+        table: pd.DataFrame = pd.read_csv(_content(files, key), **how)
+    except (ValueError, UnicodeError) as error:
+        message = str(error).splitlines()[0]
+        raise StoreError(f"{files.name}/{key}: {message}; a CSV file expected") from error
+    return table
 
 
 def _of_series(series: pd.Series[Any]) -> Column:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cellcutter.errors import StoreError
 from cellcutter.store.blosc import HEADER
-from cellcutter.store.manifest import is_inside
+from cellcutter.store.manifest import NAME, is_inside
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.metadata import StoredArray, read_json
 from cellcutter.store.reading.stored import Root, Stored
@@ -114,8 +114,12 @@ def check_names(
             verdict.add("names", name, "not in the manifest")
         for name in sorted((names & there) - told):
             verdict.add("names", name, "not in the manifest, and a part of the store")
-    elif root.file != METADATA:
-        for name in sorted(there - names - _BESIDE_CHUNKS):
+    # what the manifest names may be none of the store's, either
+    others = (there if told is None else there & told) - names - {NAME}
+    for name in sorted(others):
+        if (root.file == METADATA and name.endswith(f"/{METADATA}")) or (
+            root.file != METADATA and name not in _BESIDE_CHUNKS
+        ):
             verdict.add("names", name, "not a file of the store")
 
 

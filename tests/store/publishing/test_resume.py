@@ -166,7 +166,7 @@ def another_table(folder: Path, paths: list[str]) -> list[str]:
         (["-z"], None, "z false then, true now"),
         (["--cells-per-chunk=21"], None, "another size of chunks"),
         (["--shuffle=3"], None, "another table of cells"),
-        (["--mask-cells"], None, "mask"),
+        (["--mask-cells"], None, "differs: mask none then, one now"),
         ([], another_image, "another image"),
         ([], another_table, "another table of cells"),
         (["--statistics=none"], None, 'statistics "sampled" then, "none" now'),
@@ -185,6 +185,16 @@ def test_another_run_is_refused(slide, tmp_path, monkeypatch, capfd, flags, chan
     assert {n: c for n, c in contents(Path()).items() if "lock" not in n} == {
         n: c for n, c in before.items() if "lock" not in n
     }
+
+
+@pytest.mark.parametrize("flags", [[], ["--masks"]])
+def test_the_same_files_by_other_names(slide, tmp_path, monkeypatch, capfd, flags):
+    names = [os.path.relpath(path, tmp_path / "out") for path in slide.paths]
+    stopped = run(tmp_path / "out", 4, "SIGKILL", words(names, *flags))
+    assert stopped.returncode == -signal.SIGKILL, stopped.stderr
+    monkeypatch.chdir(tmp_path / "out")
+    assert cli.main_cut_cells(words(slide.paths, "--resume", *flags)) == 0
+    assert "going on" in capfd.readouterr().err
 
 
 def test_another_mask_is_refused(slide, tmp_path, monkeypatch, capfd):

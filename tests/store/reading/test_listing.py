@@ -194,8 +194,10 @@ def test_rows_in_another_order_and_columns_of_a_users_own(two):
         pd.testing.assert_frame_equal(found, wanted)
 
 
-def test_slides_whose_names_are_no_names(tmp_path):
-    names = ["NA", "007", "1e3", "a b, \"c\" 'd'", "None"]
+@pytest.mark.parametrize(
+    "names", [["NA", "007", "1e3", "a b, \"c\" 'd'", "None"], ["01", "1", "002", "1.0"]]
+)
+def test_slides_whose_names_are_no_names(tmp_path, names):
     images = stores.pixels(5)
     paths = {
         name: stores.cells_store(tmp_path / f"{name}.zarr", images + i, stores.table(5))
@@ -207,6 +209,7 @@ def test_slides_whose_names_are_no_names(tmp_path):
     for i, name in enumerate(names):
         np.testing.assert_array_equal(cells[cells.slide == i], images + i)
         assert (cells.obs["slide"] == name).sum() == 5
+        assert cells.rows_of([1], name).tolist() == [5 * i + cells.ids[:5].tolist().index(1)]
 
 
 HARM = {

@@ -262,6 +262,73 @@ OTHERS = {
 }
 
 
+COLUMNS = {
+    "other numbers": (lambda t: t.assign(area=t.area * 2), "area of "),
+    "another gap": (lambda t: t.assign(area=t.area.where(t.CellID != 5)), "area of 1 cells"),
+    "another text": (lambda t: t.assign(kind=t.kind.str.replace("b7", "B7")), "kind of 1 cells"),
+    "a column less": (lambda t: t.drop(columns="kind"), "column 'kind' stored, none such"),
+    "other floats": (lambda t: t.assign(X_centroid=t.X_centroid + 1e-9), "X_centroid of "),
+}
+
+
+@pytest.mark.parametrize("way", ["cut", "converted"])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_of_another_table(slide, tmp_path, way, name):
+    """The table has a text, numbers with gaps, a column of ours, and names that stores change."""
+    table = slide.table.assign(
+        area=(slide.table["CellID"] * 1.5).where(slide.table["CellID"] != 3),
+        kind=[f"{'ab'[i % 2]}{i}" for i in slide.table["CellID"]],
+        Status="mine",
+        **{"a/b": range(len(slide.table)), "same": "x"},
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    store, paths = tmp_path / "a.zarr", [*slide.paths[:2], tmp_path / "t.csv"]
+    cellcutter.cut_cells(*paths, store, layout="cells", masks=True, window_size=15, shuffle=2)
+    if way == "converted":
+        store = cellcutter.convert(store, tmp_path / "b.zarr", layout="chunks").destination
+    given = dict(zip(("image", "mask", "table"), paths, strict=True))
+    assert cellcutter.verify(store, **given).faults == []
+    change, text = COLUMNS[name]
+    change(table).to_csv(tmp_path / "other.csv", index=False)
+    (fault,) = cellcutter.verify(store, **{**given, "table": tmp_path / "other.csv"}).faults
+    assert text in str(fault)
+
+
+@pytest.mark.parametrize("kind", ["chunks", "cells"])
+def test_a_file_that_only_the_manifest_knows(stores, slide, tmp_path, kind):
+    store = copy(stores, kind, tmp_path)
+    name = "0.77.0.0" if kind == "chunks" else "obs/new/zarr.json"
+    (store / name).parent.mkdir(exist_ok=True)
+    (store / name).write_text("{}")
+    damages.sign(store)
+    (fault,) = cellcutter.verify(store).faults
+    assert str(fault) == f"{store / name}: not a file of the store"
+
+
+def test_a_pixel_size_that_was_changed(tmp_path):
+    slide = slides.simple(tmp_path)
+    told = {"axes": "CYX", "PhysicalSizeX": 0.65, "PhysicalSizeY": 0.65}
+    image = tmp_path / "i.ome.tif"
+    tifffile.imwrite(image, slide.image, photometric="minisblack", metadata=told)
+    sources = dict(zip(("image", "mask", "table"), (image, *slide.paths[1:]), strict=True))
+    cellcutter.cut_cells(*sources.values(), tmp_path / "a.zarr", window_size=15)
+    assert cellcutter.verify(tmp_path / "a.zarr", **sources).whole
+    damages.told(lambda a: a["pixel_size"].update(x=0.5))(tmp_path / "a.zarr")
+    (fault,) = cellcutter.verify(tmp_path / "a.zarr", **sources).faults
+    assert "pixels of 0.65 x 0.5 µm told, 0.65 x 0.65 µm found" in str(fault)
+
+
+def test_json_of_stores_and_what_is_none(stores, tmp_path, capfd):
+    words = [str(tmp_path / "no"), str(stores / "a.zarr"), str(tmp_path / "none")]
+    assert cli.main(["verify", "--json", *words]) == 2
+    found = capfd.readouterr()
+    one, *others = json.loads(found.out)
+    assert (one["store"], one["whole"]) == (words[1], True)
+    assert [(o["store"], o["whole"]) for o in others] == [(words[0], False), (words[2], False)]
+    assert all(o["error"].startswith(o["store"]) for o in others)
+    assert found.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("kind", ["chunks", "cells"])
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_sources(stores, slide, tmp_path, kind, name):
