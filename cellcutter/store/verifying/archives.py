@@ -71,18 +71,19 @@ def members_of(path: Path) -> tuple[list[Member], list[str]]:
         raise zipfile.BadZipFile(str(error)) from error
     # other programs leave room, dates and modes, which say nothing
     ours = any(info.filename == manifest.NAME for info in infos)
-    found, end = [], 0
+    found, end, is_end = [], 0, True  # of a member that is not as it must be, no end is known
     with path.open("rb") as file:
         for info in infos:
             member = _member(file, info, directory, strict=ours)
             if info.header_offset < end:
                 problem = "a place found that another member has"
                 member = Member(member.name, -1, member.nbytes, member.checksum, problem)
-            elif ours and info.header_offset > end:
+            elif ours and is_end and info.header_offset > end:
                 faults.append(f"{info.header_offset - end} bytes before {info.filename} found")
             found.append(member)
-            end = max(end, member.start + member.nbytes)
-        if ours and end != directory:
+            is_end = member.start >= 0
+            end = max(end, member.start + member.nbytes if is_end else info.header_offset + 1)
+        if ours and is_end and end != directory:
             faults.append(f"members end at {end}, their list begins at {directory}")
         if ours:
             faults += _end(file, len(infos))

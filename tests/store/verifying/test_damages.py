@@ -170,6 +170,15 @@ ARCHIVES = {
 }  # fmt: skip
 
 
+def test_each_compressed_member_has_the_true_reason(archive, tmp_path):
+    packed = repack(archive, lambda n, d: [(n, d)], compression=zipfile.ZIP_DEFLATED)
+    (tmp_path / "a.zarr.zip").write_bytes(packed)
+    faults = [str(fault) for fault in cellcutter.verify(tmp_path / "a.zarr.zip").faults]
+    assert sum("compressed or encrypted in the zip file" in fault for fault in faults) > 6
+    for other in ("another member", "bytes before", "members end"):
+        assert not any(other in fault for fault in faults), faults
+
+
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_damage_of_a_zip_file(archive, tmp_path, name):
     change, text = ARCHIVES[name]
