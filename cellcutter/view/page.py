@@ -31,7 +31,7 @@ MARK = f'<meta name="generator" content="{MAKER}">'
 _ASSETS = Path(__file__).parent / "assets"
 _MOST = 2 << 30  # bytes of pixels: no browser opens more
 _LEVEL = 4  # of gzip: 6 takes twice as long for 2 % less
-_DIGITS = 6  # of numbers of the table
+_DIGITS = 6  # of numbers of the table, at least
 
 
 def write_page(
@@ -191,4 +191,6 @@ def _column(name: str, values: pd.Series[Any]) -> dict[str, Any]:
 def _number(value: float) -> float | int | None:
     if not np.isfinite(value):
         return None
+    if abs(value) >= 10**_DIGITS:  # digits before the point are never lost
+        return round(value) if abs(value) < 1e15 else value
     return int(value) if value.is_integer() else float(f"{value:.{_DIGITS}g}")

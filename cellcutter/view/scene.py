@@ -89,7 +89,8 @@ def _text(value: object) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
         return "-"
     if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+        whole = value.is_integer() or abs(value) >= 1000  # digits before the point are never lost
+        return f"{value:.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"
     return str(value)
 
 
@@ -101,6 +102,6 @@ def range_of(limits: Sequence[float]) -> str:
 
 def number(value: float) -> str:
     """Return a number with as many digits as people read."""
-    if abs(value) >= 1000 or float(value).is_integer():
+    if abs(value) >= 999.5 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -294,6 +294,20 @@ def test_theme_help_and_size(opened, store):
     assert length == pytest.approx(5 / 0.65 * before / SIZE, abs=0.1)
 
 
+def test_digits_before_the_point_are_never_lost(opened, store, tmp_path):
+    with cellcutter.open(store) as cells:
+        ids = cells.ids
+    far = [12361.67, 1234567.8, 0.123456, *([1.0] * (len(ids) - 3))]
+    pd.DataFrame({"CellID": ids, "far": far}).to_csv(tmp_path / "t.csv", index=False)
+    page = opened(
+        store, table=tmp_path / "t.csv", sort_by="far", channels=["DNA"], contrast=(12361, 22361)
+    )
+    shown = {label.split("far ")[1] for label in page.labels()}
+    assert shown == {"12362", "1234568", "0.1235", "1"}
+    lower = page.tab.get_by_label("Lower of DNA")
+    assert lower.get_attribute("aria-valuetext") == "12361"
+
+
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 

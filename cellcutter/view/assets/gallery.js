@@ -17,8 +17,8 @@
   };
   const number = (value) => {
     if (value === null || value === undefined) return "\u2013";
-    if (Number.isInteger(value)) return String(value);
-    return String(Number(value.toPrecision(4)));
+    // digits before the point are never lost
+    return String(Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4)));
   };
 
   // --- the table: each column gives a value for a cell
@@ -251,7 +251,7 @@
     const known = channel.limits.filter(Boolean), [low, high] = known[0] || [0, 1];
     const same = known.every(([a, b]) => a === low && b === high);
     const part = (byte - BLACK) / (BRIGHT - BLACK);
-    return same ? number(Number((low + part * (high - low)).toPrecision(4))) : `${Math.round(100 * part)} %`;
+    return same ? number(low + part * (high - low)) : `${Math.round(100 * part)} %`;
   };
   const counts = new Map();
   const histogram = (k) => {
