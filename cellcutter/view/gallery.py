@@ -132,7 +132,7 @@ def _make(scene: Scene, table: Table, made: Path, wanted: GalleryOptions, tally:
             )
         by = wanted["group_by"]
         group = None if by is None else str(table.column(by, "--group-by").name)
-        write_page(scene, table.rows(scene.choice.rows), made, group, tally)
+        write_page(scene, table.rows(scene.choice.rows, group), made, group, tally)
         return
     from cellcutter.view.sheet import draw
 

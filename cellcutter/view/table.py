@@ -15,12 +15,19 @@ import pandas as pd
 
 from cellcutter.errors import SettingsError, TableError
 from cellcutter.store.reading.cells import Cells
+from cellcutter.store.reading.table import exact_floats
 from cellcutter.types import Ints
 
 log = logging.getLogger("cellcutter")
-CELL, SLIDE = "CellID", "slide"
+CELL, SLIDE, MARK, LABEL = "CellID", "slide", "mark", "label"
+_MARKS = {"accept", "reject"}  # as pages save them
 _PARQUET = (".parquet", ".pq")
 _NAMES = 12  # of columns in a message
+# Words for gaps among numbers, as R, pandas and others write them; among texts they are texts
+_GAPS = {"NA", "N/A", "n/a", "#N/A", "#NA", "#N/A N/A", "<NA>", "NULL", "null", "None"}
+_GAPS |= {"NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
+_TRUTHS = dict.fromkeys(("True", "TRUE", "true"), True)
+_TRUTHS |= dict.fromkeys(("False", "FALSE", "false"), False)
 
 
 class Table:
@@ -73,7 +80,7 @@ class Table:
         return _texts(self._found(name, option))
 
     def _found(self, name: str, option: str) -> pd.Series[Any]:
-        if name == SLIDE and (self._given is None or SLIDE not in self._given):
+        if name == SLIDE and SLIDE not in self._all:
             return _slides(self._cells)
         if name == CELL and self._cells.ids is not None:
             return pd.Series(self._cells.ids, name=CELL)
@@ -106,10 +113,10 @@ class Table:
             raise SettingsError(f"{option}: {found} found in column {name!r}, numbers expected")
         return numbers.replace([np.inf, -np.inf], np.nan)
 
-    def rows(self, rows: Ints) -> pd.DataFrame:
-        """Return all columns of some cells."""
+    def rows(self, rows: Ints, group_by: str | None = None) -> pd.DataFrame:
+        """Return all columns of some cells; those that they are grouped by are among them."""
         found = self._all.iloc[rows].reset_index(drop=True).apply(_texts)
-        if len(self._cells.slides) > 1 and SLIDE not in found:
+        if SLIDE not in found and (len(self._cells.slides) > 1 or group_by == SLIDE):
             found.insert(0, SLIDE, _slides(self._cells).iloc[rows].reset_index(drop=True))
         return found
 
@@ -131,10 +138,8 @@ def _read(file: Path) -> pd.DataFrame:
     """Return the table of a file."""
     expected = "a table of cells with a column CellID expected"
     try:
-        if file.name.lower().endswith(_PARQUET):
-            found = pd.read_parquet(file)
-        else:
-            found = pd.read_csv(file, encoding="utf-8-sig", skipinitialspace=True, index_col=False)
+        is_parquet = file.name.lower().endswith(_PARQUET)
+        found = pd.read_parquet(file) if is_parquet else _read_csv(file)
     except ImportError as error:
         raise TableError(
             f"{file}: a Parquet table found: pip install pyarrow to read it"
@@ -153,6 +158,47 @@ def _read(file: Path) -> pd.DataFrame:
     if CELL not in found:
         names = ", ".join(found.columns[:_NAMES])
         raise TableError(f"{file}: columns {names} found; {expected}")
+    return found
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """Return a CSV file; only empty fields are gaps, and of numbers the words for them."""
+    found: pd.DataFrame = pd.read_csv(
+        file,
+        encoding="utf-8-sig",
+        skipinitialspace=True,
+        index_col=False,
+        low_memory=False,  # it would make texts of some numbers only, in a large file
+        keep_default_na=False,
+        na_values=[""],
+        dtype={SLIDE: str, LABEL: str},  # 007 is a name
+        **exact_floats(),
+    )
+    texts = [name for name in found if name != SLIDE and not _are_marks(found, str(name))]
+    return found.assign(**{str(name): _typed(found[name]) for name in texts})
+
+
+def _are_marks(table: pd.DataFrame, column: str = LABEL) -> bool:
+    """Tell whether a column is one of those that pages save marks in."""
+    if column not in (MARK, LABEL) or not {MARK, LABEL} <= set(table):
+        return False
+    return set(table[MARK].dropna().map(str)) <= _MARKS
+
+
+def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return texts as numbers or truth values where they are such, but for words for gaps."""
+    words = set(column.dropna().unique()) if column.dtype.kind == "O" else {0}
+    if not all(isinstance(word, str) for word in words):
+        return column
+    known = pd.Series([*words - _GAPS], dtype=object)
+    kept = column.mask(column.isin(_GAPS))
+    found: pd.Series[Any] = column
+    if pd.to_numeric(known, errors="coerce").notna().all():
+        found = pd.to_numeric(kept)
+        if found.dtype.kind == "f":  # exactly
+            found = kept.map(float, na_action="ignore").astype(np.float64)
+    elif words - _GAPS <= set(_TRUTHS):
+        found = kept.map(_TRUTHS)
     return found
 
 

@@ -96,3 +96,62 @@ def test_what_cannot_be_joined(tmp_path, text, names, message):
         with pytest.raises(TableError, match=message) as caught:
             Table(cells, tmp_path / "t.csv")
     assert str(tmp_path / "t.csv") in str(caught.value)
+
+
+def test_gaps_are_empty_fields_and_of_numbers_their_words_too(tmp_path):
+    text = """CellID,kind,area,count,far,gate,odd
+1,NA,1.5,1,NaN,TRUE,1
+2,None,NA,,0.1,NA,x
+3,,nan,3,12361.670000000001,FALSE,NA
+4,T,2,4,,,
+"""
+    (tmp_path / "t.csv").write_text(text)
+    with opened(tmp_path, "a") as cells:
+        table = Table(cells, tmp_path / "t.csv").rows(cells.rows_of([1, 2, 3, 4]))
+    kinds = [None if pd.isna(kind) else kind for kind in table["kind"]]
+    assert kinds == ["NA", "None", None, "T"]
+    np.testing.assert_array_equal(table["area"], [1.5, np.nan, np.nan, 2])
+    np.testing.assert_array_equal(table["count"], [1, np.nan, 3, 4])
+    np.testing.assert_array_equal(table["far"], [np.nan, 0.1, 12361.670000000001, np.nan])
+    assert table["gate"].fillna("-").tolist() == ["True", "-", "False", "-"]
+    assert table["odd"].fillna("-").tolist() == ["1", "x", "NA", "-"]
+
+
+def test_floats_are_exact(tmp_path):
+    values = np.random.default_rng(0).random(2000) * 10.0 ** np.arange(-2, 2).repeat(500)
+    far = pd.Series(values, dtype=object)
+    far[7] = "NA"
+    given = pd.DataFrame({"CellID": np.arange(2000), "near": values, "far": far})
+    given.to_csv(tmp_path / "t.csv", index=False)
+    with opened(tmp_path, "a") as cells:
+        table = Table(cells, tmp_path / "t.csv")
+        ids = cells.ids
+        np.testing.assert_array_equal(table.numbers("near", "x"), values[ids])
+        wanted = np.where(ids == 7, np.nan, values[ids])
+        np.testing.assert_array_equal(table.numbers("far", "x"), wanted)
+
+
+def test_names_of_slides_are_texts(tmp_path):
+    with opened(tmp_path, "007", "08") as cells:
+        (tmp_path / "t.csv").write_text("CellID,slide,kind\n4,007,x\n4,08,y\n")
+        kinds = Table(cells, tmp_path / "t.csv").column("kind", "x")
+        assert kinds.dropna().tolist() == ["x", "y"]
+
+
+def test_slide_is_the_column_of_a_single_store_where_it_has_one(tmp_path):
+    images = stores.pixels()
+    own = stores.table(30).assign(slide=["core 1"] * 10 + ["core 2"] * 20)
+    stores.cells_store(tmp_path / "a.zarr", images, own)
+    stores.cells_store(tmp_path / "b.zarr", images, own)
+    with cellcutter.open(tmp_path / "a.zarr") as cells:
+        table = Table(cells)
+        assert table.column("slide", "x").tolist() == own["slide"].tolist()
+        assert table.rows(np.arange(30), "slide")["slide"].tolist() == own["slide"].tolist()
+        given = tmp_path / "t.csv"
+        given.write_text("CellID,slide\n3,x\n4,y\n")
+        assert Table(cells, given).column("slide", "x").dropna().tolist() == ["x", "y"]
+    with cellcutter.open([tmp_path / "a.zarr", tmp_path / "b.zarr"]) as cells:
+        assert Table(cells).column("slide", "x").tolist() == ["a"] * 30 + ["b"] * 30
+    with opened(tmp_path, "c") as cells:  # none has it: all cells are of one slide
+        assert set(Table(cells).column("slide", "x")) == {"c"}
+        assert set(Table(cells).rows(np.arange(3), "slide")["slide"]) == {"c"}
