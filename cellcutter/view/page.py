@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import html
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cellcutter.errors import SettingsError
+from cellcutter.errors import SettingsError, StoreError
 from cellcutter.progress import Tally
+from cellcutter.store import manifest
+from cellcutter.store.reading.places import Place, open_files
 from cellcutter.threads import pool
 from cellcutter.types import Floats, Pixels
 from cellcutter.version import __version__
 from cellcutter.view.channels import COLOURS, read
 from cellcutter.view.markup import json_in_page, policy_of
 from cellcutter.view.scene import MAKER, Scene, batches
+from cellcutter.view.table import Columns
 
 BLACK, BRIGHT = 32, 160
 MARK = f'<meta name="generator" content="{MAKER}">'
@@ -35,15 +40,15 @@ _DIGITS = 6  # of numbers of the table, at least
 
 
 def write_page(
-    scene: Scene, table: pd.DataFrame, path: Path, group_by: str | None, tally: Tally
+    scene: Scene, columns: Columns, path: Path, group_by: str | None, tally: Tally
 ) -> None:
     """Write a page.
 
     Parameters
     ----------
     scene : Scene
-    table : DataFrame
-        A row for each chosen cell.
+    columns : Columns
+        Of the chosen cells.
     path : Path
     group_by : str, optional
         The column that the page groups cells by at first.
@@ -53,7 +58,7 @@ def write_page(
     pixels, masks = _bytes(scene, tally)
     with pool(scene.cells.threads, "cellcutter-page") as threads:
         packed = [*threads.map(_packed, [*pixels, *([] if masks is None else [masks])])]
-    about = _about(scene, table, group_by, has_masks=masks is not None)
+    about = _about(scene, columns, group_by, has_masks=masks is not None)
     with path.open("w", encoding="utf-8") as file:
         file.writelines(_parts(about, packed))
 
@@ -124,7 +129,7 @@ def _parts(about: dict[str, Any], packed: list[str]) -> Iterator[str]:
 
 
 def _about(
-    scene: Scene, table: pd.DataFrame, group_by: str | None, *, has_masks: bool
+    scene: Scene, columns: Columns, group_by: str | None, *, has_masks: bool
 ) -> dict[str, Any]:
     """Return all that the page is told but pixels."""
     cells = scene.cells
@@ -156,12 +161,26 @@ def _about(
             for number, channel in enumerate(scene.channels)
         ],
         "slides": cells.slides,
+        "stores": [_key(path) for path in cells.paths],
         "slide": scene.slides.tolist(),
         "ids": scene.ids,
-        "columns": [_column(str(name), table[name]) for name in table],
+        "columns": [_column(str(name), columns.table[name]) for name in columns.table],
+        "marks": columns.marks,
         "groupBy": group_by,
         "caption": scene.column,
     }
+
+
+def _key(place: Place) -> str:
+    """Return what a browser keeps the marks of a store by; it tells nobody where the store is."""
+    content = None
+    with suppress(StoreError):  # verify tells of it
+        content = open_files(place).read(manifest.NAME)
+    if content is not None:
+        name = manifest.identity(content)
+    else:
+        name = str(place.resolve() if isinstance(place, Path) else place)
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _limits(pair: Floats) -> list[float] | None:

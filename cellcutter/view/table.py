@@ -6,6 +6,7 @@ Invariant: a column has a value, or a gap, for each cell of the stores, in their
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,23 @@ _GAPS = {"NA", "N/A", "n/a", "#N/A", "#NA", "#N/A N/A", "<NA>", "NULL", "null", 
 _GAPS |= {"NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 _TRUTHS = dict.fromkeys(("True", "TRUE", "true"), True)
 _TRUTHS |= dict.fromkeys(("False", "FALSE", "false"), False)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is known of some cells.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each of them.
+    marks : list of (int, mapping)
+        Of those that a given table has marked, as pages save marks: the cell's number among these,
+        its `mark` and its `label`. The table has no such columns then.
+    """
+
+    table: pd.DataFrame
+    marks: list[tuple[int, dict[str, str]]]
 
 
 class Table:
@@ -113,12 +131,16 @@ class Table:
             raise SettingsError(f"{option}: {found} found in column {name!r}, numbers expected")
         return numbers.replace([np.inf, -np.inf], np.nan)
 
-    def rows(self, rows: Ints, group_by: str | None = None) -> pd.DataFrame:
-        """Return all columns of some cells; those that they are grouped by are among them."""
+    def rows(self, rows: Ints, group_by: str | None = None) -> Columns:
+        """Return all columns of some cells; the one that they are grouped by is among them."""
         found = self._all.iloc[rows].reset_index(drop=True).apply(_texts)
         if SLIDE not in found and (len(self._cells.slides) > 1 or group_by == SLIDE):
             found.insert(0, SLIDE, _slides(self._cells).iloc[rows].reset_index(drop=True))
-        return found
+        if self._given is None or not _are_marks(self._given):
+            return Columns(found, [])
+        given = zip(*(found.pop(name).tolist() for name in (MARK, LABEL)), strict=True)
+        pairs = enumerate([["" if pd.isna(text) else str(text) for text in pair] for pair in given])
+        return Columns(found, [(i, {MARK: m, LABEL: la}) for i, (m, la) in pairs if m or la])
 
 
 def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -174,15 +196,14 @@ def _read_csv(file: Path) -> pd.DataFrame:
         dtype={SLIDE: str, LABEL: str},  # 007 is a name
         **exact_floats(),
     )
-    texts = [name for name in found if name != SLIDE and not _are_marks(found, str(name))]
-    return found.assign(**{str(name): _typed(found[name]) for name in texts})
+    names = {SLIDE, *((MARK, LABEL) if _are_marks(found) else ())}
+    return found.assign(**{str(c): _typed(found[c]) for c in found if c not in names})
 
 
-def _are_marks(table: pd.DataFrame, column: str = LABEL) -> bool:
-    """Tell whether a column is one of those that pages save marks in."""
-    if column not in (MARK, LABEL) or not {MARK, LABEL} <= set(table):
-        return False
-    return set(table[MARK].dropna().map(str)) <= _MARKS
+def _are_marks(table: pd.DataFrame) -> bool:
+    """Tell whether a table has marks as pages save them."""
+    has_both = {MARK, LABEL} <= set(table)
+    return has_both and set(table[MARK].dropna().map(str)) <= _MARKS
 
 
 def _typed(column: pd.Series[Any]) -> pd.Series[Any]:

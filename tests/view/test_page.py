@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ class Opened:
     def wait(self) -> None:
         self.tab.wait_for_selector("html[data-ready]", state="attached")
         assert self.tab.evaluate("window.ready") is True
+
+    def go(self, path: Path) -> None:
+        """Open another page in the same tab, with what the browser has kept."""
+        self.requests.clear()
+        self.url = path.absolute().as_uri()
+        self.tab.goto(self.url)
+        self.wait()
+
+    def marks(self) -> dict[int, str]:
+        rows = [line.split(",") for line in self.tab.evaluate("gallery.csv()").splitlines()[1:]]
+        return {int(cell): "/".join(filter(None, words)) for cell, _, *words in rows}
 
     def labels(self) -> list[str]:
         return self.tab.evaluate(SHOWN)
@@ -240,6 +252,126 @@ def test_keys_marks_and_their_table(opened, store, tmp_path):
     assert page.tab.get_by_text("0 accepted, 0 rejected").is_visible()
 
 
+def test_marks_belong_to_the_cells_of_their_store(opened, tmp_path):
+    first = cut(tmp_path / "core1")
+    second = cut(tmp_path / "core2", seed=1)
+    with cellcutter.open(first) as cells:
+        one, two, three, *_ = cells.ids.tolist()
+    few, other, both = (tmp_path / f"{name}.html" for name in ("few", "other", "both"))
+    cellcutter.gallery(first, few, ids=[two, three])
+    cellcutter.gallery(second, other, ids=[one, two, three])
+    cellcutter.gallery([second, first], both)
+    page = opened(first, ids=[one, two, three])
+    page.tab.locator(".cell").first.focus()
+    page.key("a", "ArrowRight", "r")
+    assert page.marks() == {one: "accept", two: "reject"}
+    page.go(other)
+    assert page.marks() == {}
+    page.tab.locator(".cell").nth(2).focus()
+    page.key("r")
+    page.go(few)
+    assert page.marks() == {two: "reject"}
+    page.tab.locator(".cell").first.focus()
+    page.key("u", "ArrowRight", "a")
+    page.go(tmp_path / "a.html")
+    assert page.marks() == {one: "accept", three: "accept"}
+    page.go(both)
+    lines = page.tab.evaluate("gallery.csv()").splitlines()
+    wanted = [(three, "core2/a,reject"), (one, "core1/a,accept"), (three, "core1/a,accept")]
+    assert sorted(lines[1:]) == sorted(f"{cell},{words}," for cell, words in wanted)
+    page.tab.get_by_role("button", name="Clear").click()
+    page.go(other)
+    assert page.marks() == {}
+
+
+def test_what_marks_are_kept_by_tells_no_path(store, tmp_path):
+    """The same store makes the same page wherever it lies; one without identity is its place."""
+    keys = []
+    for folder, whole in (("a", True), ("b", True), ("a", False), ("b", False)):
+        copy = tmp_path / folder / f"{whole}" / "a.zarr"
+        shutil.copytree(store, copy)
+        if not whole:
+            (copy / "manifest-sha256.txt").unlink()
+        made = [copy.with_name(f"{number}.html") for number in range(2)]
+        for each in made:
+            cellcutter.gallery(copy, each, number=2)
+        assert made[0].read_bytes() == made[1].read_bytes()
+        text = made[0].read_text(encoding="utf-8")
+        assert str(tmp_path) not in text
+        (key,) = re.findall(r'"stores":\["([0-9a-f]{32})"\]', text)
+        keys.append(key)
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
+def test_a_table_of_marks_is_what_a_page_begins_with(opened, store, tmp_path):
+    with cellcutter.open(store) as cells:
+        one, two, three, *_ = cells.ids.tolist()
+    marks = tmp_path / "marks.csv"
+    marks.write_text(
+        f"CellID,slide,mark,label\n{one},a,accept,\n{two},a,reject,NA\n{three},a,,07\n"
+    )
+    page = opened(store, table=marks)
+    begun = {one: "accept", two: "reject/NA", three: "07"}
+    assert page.marks() == begun
+    assert page.tab.get_by_text("1 accepted, 1 rejected, 2 with a label").is_visible()
+    for menu in ("sort", "group", "caption", "filter"):
+        names = page.tab.locator(f"#{menu} option").all_inner_texts()
+        assert (names.count("mark"), names.count("label")) == (1, 1)
+    page.tab.locator(".cell").first.focus()
+    page.key("u", "ArrowRight", "a")
+    page.go(tmp_path / "a.html")
+    assert page.marks() == {two: "accept/NA", three: "07"}  # what the reader has chosen
+    page.tab.get_by_role("button", name="Clear").click()
+    page.go(tmp_path / "a.html")
+    assert page.marks() == {}
+    grouped = opened(store, table=marks, group_by="mark", sort_by="label")
+    heads = grouped.tab.get_by_role("heading", level=3).all_inner_texts()
+    assert [head.split() for head in heads] == [["mark:", "accept", "1"], ["mark:", "reject", "1"]]
+    assert grouped.labels()[1] == f"Cell {two}, label NA, rejected, label NA"
+
+
+def test_other_columns_of_these_names_stay_columns(opened, store, tmp_path):
+    with cellcutter.open(store) as cells:
+        ids = cells.ids
+    table = pd.DataFrame({"CellID": ids, "mark": ["yes", "no"] * (len(ids) // 2), "label": ids * 2})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    page = opened(store, table=tmp_path / "t.csv", group_by="mark", top="label")
+    assert page.marks() == {}
+    names = page.tab.locator("#sort option").all_inner_texts()
+    assert [name for name in names if name.startswith(("mark", "label"))] == [
+        "mark",
+        "label",
+        "mark (page)",
+        "label (page)",
+    ]
+    heads = page.tab.get_by_role("heading", level=3).all_inner_texts()
+    assert [head.split()[1] for head in heads] == ["no", "yes"]
+
+
+def test_a_filter_shows_what_is_marked_later(opened, store):
+    page = opened(store)
+    ids = page.ids()
+    page.tab.get_by_label("Filter by").select_option(label="mark")
+    page.tab.get_by_label("\N{EN DASH}", exact=True).uncheck()
+    assert page.ids() == []
+    page.tab.get_by_label("\N{EN DASH}", exact=True).check()
+    page.tab.locator(".cell").first.focus()
+    page.key("a", "ArrowRight", "r")
+    assert page.ids() == ids
+    page.tab.get_by_label("\N{EN DASH}", exact=True).uncheck()
+    assert page.ids() == ids[:2]
+    page.tab.get_by_label("reject", exact=True).uncheck()
+    assert page.ids() == ids[:1]
+    page.tab.get_by_label("Sort by").select_option(label="label")
+    page.tab.locator(".cell").first.focus()
+    page.key("r")
+    page.tab.get_by_label("\N{EN DASH}", exact=True).check()
+    assert page.ids() == ids[2:]
+    page.tab.get_by_label("reject", exact=True).check()
+    assert page.ids() == ids
+
+
 def test_one_cell(opened, store):
     from playwright.sync_api import expect
 
@@ -364,7 +496,7 @@ def test_bytes_leave_room_on_both_sides():
 
 def test_scripts_are_small_and_ours_alone():
     assets = Path(room.__file__).with_name("assets")
-    assert (assets / "gallery.js").stat().st_size < 30_000
+    assert (assets / "gallery.js").stat().st_size < 32_000
     for asset in assets.iterdir():
         assert not re.search(
             r"https?:|//[a-z]+\.|@import|url\(|innerHTML|eval\(", asset.read_text()

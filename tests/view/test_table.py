@@ -28,7 +28,7 @@ def test_by_cell_id_in_any_order_with_gaps(tmp_path, caplog):
         expected = [{7: 1, 3: 5}.get(cell, np.nan) for cell in cells.ids.tolist()]
         np.testing.assert_array_equal(table.column("cluster", "x").astype(float), expected)
         row = cells.rows_of([3])
-        found = table.rows(row)
+        found = table.rows(row).table
         assert found["kind"].tolist() == ["z"]
         assert found["CD8"].tolist() == [cells.obs["CD8"].iloc[row[0]]]
         assert table.column("cd8", "x").name == "CD8"
@@ -107,7 +107,7 @@ def test_gaps_are_empty_fields_and_of_numbers_their_words_too(tmp_path):
 """
     (tmp_path / "t.csv").write_text(text)
     with opened(tmp_path, "a") as cells:
-        table = Table(cells, tmp_path / "t.csv").rows(cells.rows_of([1, 2, 3, 4]))
+        table = Table(cells, tmp_path / "t.csv").rows(cells.rows_of([1, 2, 3, 4])).table
     kinds = [None if pd.isna(kind) else kind for kind in table["kind"]]
     assert kinds == ["NA", "None", None, "T"]
     np.testing.assert_array_equal(table["area"], [1.5, np.nan, np.nan, 2])
@@ -146,7 +146,7 @@ def test_slide_is_the_column_of_a_single_store_where_it_has_one(tmp_path):
     with cellcutter.open(tmp_path / "a.zarr") as cells:
         table = Table(cells)
         assert table.column("slide", "x").tolist() == own["slide"].tolist()
-        assert table.rows(np.arange(30), "slide")["slide"].tolist() == own["slide"].tolist()
+        assert table.rows(np.arange(30), "slide").table["slide"].tolist() == own["slide"].tolist()
         given = tmp_path / "t.csv"
         given.write_text("CellID,slide\n3,x\n4,y\n")
         assert Table(cells, given).column("slide", "x").dropna().tolist() == ["x", "y"]
@@ -154,4 +154,4 @@ def test_slide_is_the_column_of_a_single_store_where_it_has_one(tmp_path):
         assert Table(cells).column("slide", "x").tolist() == ["a"] * 30 + ["b"] * 30
     with opened(tmp_path, "c") as cells:  # none has it: all cells are of one slide
         assert set(Table(cells).column("slide", "x")) == {"c"}
-        assert set(Table(cells).rows(np.arange(3), "slide")["slide"]) == {"c"}
+        assert set(Table(cells).rows(np.arange(3), "slide").table["slide"]) == {"c"}

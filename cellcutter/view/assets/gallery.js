@@ -30,7 +30,10 @@
     ...about.columns.map((c) => c.numbers
       ? { name: c.name, isNumber: true, value: (i) => c.numbers[i] }
       : { name: c.name, texts: c.texts, value: (i) => (c.codes[i] < 0 ? null : c.codes[i]) }),
-    ...["mark", "label"].map((key) => ({ name: key, ours: key, value: (i) => marked(i, key) || null })),
+    ...["mark", "label"].map((key) => ({
+      name: about.columns.some((c) => c.name === key) ? `${key} (page)` : key,
+      ours: key, value: (i) => marked(i, key) || null,
+    })),
   ];
   const text = (column, i) => {
     const value = column.value(i);
@@ -166,7 +169,7 @@
       return value !== null && (filter.low === null || value >= filter.low) && (filter.high === null || value <= filter.high);
     }
     if (filter.words !== undefined) return text(column, i).toLowerCase().includes(filter.words.toLowerCase());
-    return filter.kept.has(text(column, i));
+    return !filter.without.has(text(column, i));
   };
   const compare = (column) => (a, b) => {
     const x = column.value(a), y = column.value(b);
@@ -211,9 +214,27 @@
   };
 
   // --- marks
-  const kept = `cellcutter gallery ${about.title} ${N} ${about.ids.slice(0, 50).join()}`;
-  const save = () => {
-    try { localStorage.setItem(kept, JSON.stringify([...marks])); } catch { /* kept until it is closed */ }
+  // Kept for each store, by CellID: pages of other cells of it find theirs, and leave the others
+  const place = (slide) => `cellcutter marks ${about.stores[slide]}`;
+  const kept = (slide) => {
+    try { return new Map(JSON.parse(localStorage.getItem(place(slide)))); } catch { return new Map(); }
+  };
+  const given = new Map(about.marks); // by --table
+  const save = (cells) => {
+    for (const slide of new Set(cells.map((i) => about.slide[i]))) {
+      const all = kept(slide);
+      for (const i of cells.filter((i) => about.slide[i] === slide)) {
+        if (marks.has(i) || given.has(i)) all.set(about.ids[i], marks.get(i) || {}); else all.delete(about.ids[i]);
+      }
+      try { localStorage.setItem(place(slide), JSON.stringify([...all])); } catch { /* kept until it is closed */ }
+    }
+  };
+  const load = () => {
+    const all = about.slides.map((_, slide) => kept(slide));
+    about.ids.forEach((id, i) => {
+      const { mark = "", label = "" } = all[about.slide[i]].get(id) || given.get(i) || {};
+      if (mark || label) marks.set(i, { mark, label });
+    });
   };
   const mark = (i, change) => {
     if (i < 0) return;
@@ -221,7 +242,7 @@
     if (now.mark || now.label) marks.set(i, now); else marks.delete(i);
     describe(i);
     count();
-    save();
+    save([i]);
     if (detail.open && i === current) showMarks();
     say(name(i));
   };
@@ -231,6 +252,7 @@
     $("counts").textContent = `${of("accept")} accepted, ${of("reject")} rejected, ${[...marks.values()].filter((m) => m.label).length} with a label`;
     $("labels").replaceChildren(...labels.map((value) => el("option", { value })));
     $("download").disabled = $("clear").disabled = !marks.size;
+    state.filters.forEach((f) => f.update?.());
   };
   const csv = () => {
     const field = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
@@ -345,16 +367,23 @@
       });
       set.append(el("div", { className: "line" }, limit("low", "Lowest", least), "to", limit("high", "Highest", most)));
     } else {
-      const words = column.ours ? [...new Set([...nodes.keys()].map((i) => text(column, i)))].sort() : [...column.texts, "\u2013"];
+      const found = () => (column.ours ? [...new Set([...nodes.keys()].map((i) => text(column, i)))].sort() : [...column.texts, "\u2013"]);
+      const words = found();
       if (words.length > 40) {
         filter.words = "";
         set.append(el("input", { type: "search", placeholder: "contains", "aria-label": `${column.name} contains`, oninput: (event) => { filter.words = event.target.value; arrange(); } }));
       } else {
-        filter.kept = new Set(words);
-        set.append(el("div", { className: "many" }, ...words.map((word) => el("label", { className: "line" }, el("input", {
+        filter.without = new Set();
+        const boxes = el("div", { className: "many" });
+        const add = (word) => boxes.append(el("label", { className: "line" }, el("input", {
           type: "checkbox", checked: true,
-          onchange: (event) => { filter.kept[event.target.checked ? "add" : "delete"](word); arrange(); },
-        }), word))));
+          onchange: (event) => { filter.without[event.target.checked ? "delete" : "add"](word); arrange(); },
+        }), word));
+        words.forEach(add);
+        filter.update = () => { // for marks that are new
+          for (const word of found()) if (!words.includes(word)) { words.push(word); add(word); }
+        };
+        set.append(boxes);
       }
     }
     set.append(el("button", { type: "button", onclick: () => { state.filters = state.filters.filter((f) => f !== filter); set.remove(); arrange(); $("filter").focus(); } }, "Remove"));
@@ -516,7 +545,7 @@
     $("help-close").addEventListener("click", () => $("help").close());
     $("search").addEventListener("submit", (event) => { event.preventDefault(); search(); });
     $("download").addEventListener("click", download);
-    $("clear").addEventListener("click", () => { const all = [...marks.keys()]; marks.clear(); all.forEach(describe); count(); save(); });
+    $("clear").addEventListener("click", () => { const all = [...marks.keys()]; marks.clear(); all.forEach(describe); count(); save(all); });
     $("cells").addEventListener("click", (event) => { const cell = event.target.closest(".cell"); if (cell) open(Number(cell.dataset.i)); });
     $("cells").addEventListener("focusin", (event) => { const cell = event.target.closest(".cell"); if (cell && Number(cell.dataset.i) !== current) focus(Number(cell.dataset.i)); });
     $("d-copy").addEventListener("click", copy);
@@ -528,7 +557,7 @@
     $("d-label").addEventListener("change", () => mark(current, { label: $("d-label").value.trim() }));
     detail.addEventListener("close", () => focus(seen));
     document.addEventListener("keydown", keys);
-    try { for (const [i, m] of JSON.parse(localStorage.getItem(kept) || "[]")) if (i < N) marks.set(i, m); } catch { /* none */ }
+    load();
     theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
     count();
   };
