@@ -100,7 +100,7 @@ def _percentiles(
     sampled = np.zeros(len(channels), bool)
     for slide, stored in enumerate(cells.statistics):
         if stored is not None and set(wanted) <= set(stored.columns):
-            values = stored[list(wanted)].to_numpy(np.float64)
+            values = stored[list(wanted)].replace([np.inf, -np.inf], np.nan).to_numpy(np.float64)
             places = [_place(cells, [*stored.index], channel.position) for channel in channels]
             limits[slide] = [values[p] if p is not None else (np.nan, np.nan) for p in places]
         lacking = there[slide] & np.isnan(limits[slide]).any(axis=-1)  # such as those with inf

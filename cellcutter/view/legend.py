@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cellcutter.view.channels import Colour
 from cellcutter.view.layout import Layout, scale_bar
-from cellcutter.view.scene import Scene, number, range_of
+from cellcutter.view.scene import Scene, number, range_of, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,10 +94,10 @@ def draw_legend(scene: Scene, layout: Layout, axes: Axes, lines: Lines) -> None:
 def _bar(scene: Scene) -> tuple[float, str]:
     """Return length in pixels and words of the scale bar."""
     width = scene.cells.shape[3]
-    size = scene.cells.pixel_size
+    size = size_of(scene.cells)
     if size is None:
         length = scale_bar(1.0, width)
-        why = "sizes differ" if any(scene.cells.pixel_sizes) else "size not known"
+        why = "sizes differ" if len(set(scene.cells.pixel_sizes)) > 1 else "size not known"
         return length, f"{length:g} pixels ({why})"
     length = scale_bar(size.x, width)
     return length / size.x, f"{length:g} {size.unit}"

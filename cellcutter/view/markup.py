@@ -1,16 +1,40 @@
-"""What pages need so that data on them cannot be markup, and that they load nothing."""
+"""What pages need so that data on them can be written, is no markup, and that they load nothing."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import math
 
 
 def json_in_page(value: object) -> str:
-    """Return JSON that ends no element of a page, whatever its texts are."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    """Return JSON that ends no element of a page, whatever its texts are.
+
+    JSON has no numbers that are not finite: they are null.
+    """
+    try:
+        text = _json(value)
+    except ValueError:
+        text = _json(_finite(value))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def readable(text: str) -> str:
+    """Return a text that can be written: what is no Unicode in a file's name is shown by number."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def policy_of(script: str, style: str, more: str = "") -> str:

@@ -28,7 +28,7 @@ from cellcutter.types import Floats, Pixels
 from cellcutter.version import __version__
 from cellcutter.view.channels import COLOURS, read
 from cellcutter.view.markup import json_in_page, policy_of
-from cellcutter.view.scene import MAKER, Scene, batches
+from cellcutter.view.scene import MAKER, Scene, batches, size_of
 from cellcutter.view.table import Columns
 
 BLACK, BRIGHT = 32, 160
@@ -133,7 +133,7 @@ def _about(
 ) -> dict[str, Any]:
     """Return all that the page is told but pixels."""
     cells = scene.cells
-    size = cells.pixel_size
+    size = size_of(cells)
     laid_over = 3 if len(scene.channels) > 4 else len(scene.channels)
     return {
         "title": ", ".join(cells.slides[:3]) + (" ..." if len(cells.slides) > 3 else ""),

@@ -12,9 +12,11 @@ import warnings
 from pathlib import Path
 from typing import Any, TypedDict
 
-from cellcutter.errors import StoreError
+from cellcutter.errors import InputError, StoreError
 from cellcutter.store.facts import store_facts
 from cellcutter.store.reading.cells import Cells
+from cellcutter.view.markup import readable
+from cellcutter.view.scene import size_of
 from cellcutter.view.strip import strip
 
 OK = "ok"
@@ -81,7 +83,7 @@ def sample_of(name: str, store: Path, page: Path, gallery: Path | None) -> Sampl
         The sample's gallery, if there is one.
     """
     found = Sample(
-        name=name,
+        name=readable(name),
         store=_relative(store, page),
         gallery=None if gallery is None else _relative(gallery, page),
         asked=None,
@@ -102,8 +104,8 @@ def sample_of(name: str, store: Path, page: Path, gallery: Path | None) -> Sampl
     )
     try:
         _read(store, found)
-    except (StoreError, OSError) as error:
-        found["problems"].append(str(error))
+    except (InputError, OSError) as error:
+        found["problems"].append(readable(str(error)))
     return found
 
 
@@ -136,7 +138,7 @@ def _tell(cells: Cells, found: Sample) -> None:
     found["type"] = str(cells.dtype)
     found["channels"] = cells.channels
     found["masks"] = cells.masks is not None
-    size = cells.pixel_size
+    size = size_of(cells)
     found["pixelSize"] = None if size is None else {"x": size.x, "unit": size.unit}
     obs = cells.obs
     if "Status" in obs:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellcutter.store.reading.cells import Cells
-from cellcutter.types import Ints
+from cellcutter.types import Ints, PixelSize
 from cellcutter.view.channels import Channel
 from cellcutter.view.choose import Choice
 from cellcutter.view.contrast import Contrast
@@ -92,6 +92,13 @@ def _text(value: object) -> str:
         whole = value.is_integer() or abs(value) >= 1000  # digits before the point are never lost
         return f"{value:.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"
     return str(value)
+
+
+def size_of(cells: Cells) -> PixelSize | None:
+    """Return height and width of a pixel, where they are such that lengths can be drawn."""
+    size = cells.pixel_size
+    known = size is not None and all(1e-30 < side < 1e30 for side in (size.y, size.x))
+    return size if known else None
 
 
 def range_of(limits: Sequence[float]) -> str:

@@ -13,6 +13,7 @@ from cellcutter.gallery_options import GROUP_CELLS, PAGE_CELLS, SHEET_CELLS, Gal
 from cellcutter.store.reading.cells import Cells
 from cellcutter.types import Floats, Ints
 from cellcutter.view.choose import Choice, How, choose, groups_of, sort
+from cellcutter.view.markup import readable
 from cellcutter.view.table import Table
 
 log = logging.getLogger("cellcutter")
@@ -110,7 +111,7 @@ def _words(wanted: GalleryOptions, how: How) -> str:
 def _rows_of(cells: Cells, wanted: GalleryOptions) -> Ints:
     """Return the rows of cells that a caller names, in that order."""
     words = [str(word).rpartition(":") for word in cast(Sequence[str], wanted["ids"])]
-    ids = [(slide if separator else None, int(cell)) for slide, separator, cell in words]
+    ids = [(readable(slide) if separator else None, int(cell)) for slide, separator, cell in words]
     rows = np.zeros(len(ids), np.int64)
     for slide in {slide for slide, _ in ids}:
         places = [place for place, (of, _) in enumerate(ids) if of == slide]

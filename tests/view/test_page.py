@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -466,6 +467,33 @@ def test_hostile_texts_are_only_texts(opened, tmp_path):
     both = opened(slides, group_by="slide")
     assert both.tab.locator("img").count() == 0
     assert f"{HOSTILE}" in both.labels()[0]
+
+
+def test_a_name_that_is_not_utf8(opened, store, tmp_path):
+    """The marks of such slides are read back, too."""
+    odd = [tmp_path / os.fsdecode(name) for name in (b"a\xff.zarr", b"a\xfe.zarr")]
+    try:
+        for each in odd:
+            shutil.copytree(store, each)
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    page = opened(odd[0])
+    assert page.tab.title() == page.tab.locator("h1").inner_text() == "a\\udcff"
+    both = opened(odd, group_by="slide")
+    heads = both.tab.get_by_role("heading", level=3).all_inner_texts()
+    assert [head.split()[1] for head in heads] == ["a\\udcff", "a\\udcfe"]
+    both.tab.locator(".cell").first.focus()
+    both.key("a")
+    with both.tab.expect_download() as download:
+        both.key("d")
+    download.value.save_as(tmp_path / "marks.csv")
+    again = opened(odd, table=tmp_path / "marks.csv", group_by="mark")
+    heads = again.tab.get_by_role("heading", level=3).all_inner_texts()
+    assert [head.split() for head in heads] == [["mark:", "accept", "1"]]
+    assert again.labels()[0].split(", ")[1] == "a\\udcff"
+    cellcutter.gallery(odd, tmp_path / "a.png", group_by="slide", number=2)
+    cell = int(both.ids()[0])
+    cellcutter.gallery(odd, tmp_path / "b.png", ids=[f"{odd[0].stem}:{cell}"])
 
 
 def test_slides_with_other_contrast_and_an_absent_channel(opened, tmp_path):

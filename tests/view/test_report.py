@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 import imagecodecs
 import numpy as np
@@ -19,6 +21,7 @@ import cellcutter
 from cellcutter.commands import cli
 from cellcutter.store.facts import store_facts
 from cellcutter.view import report as room
+from cellcutter.view.markup import json_in_page
 from cellcutter.view.report import report
 from cellcutter.view.strip import strip
 from tests.view.conftest import cut
@@ -158,6 +161,48 @@ def plain(address: str) -> str:
     parts = urlsplit(address)
     assert (parts.query, parts.fragment) == ("", "")
     return unquote(parts.path)
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path, shown: Callable) -> None:
+    odd = tmp_path / os.fsdecode(b"a\xff\xc3\xa9 \xf0\x9f\x92\xa1.zarr")
+    try:
+        shutil.copytree(cut(tmp_path / "a"), odd)
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    (tmp_path / f"{odd.stem}.html").touch()
+    other = tmp_path / os.fsdecode(b"b\xfe.zarr")
+    multiqc = tmp_path / "a_mqc.json"
+    report([odd, other], tmp_path / "page.html", galleries=tmp_path, multiqc=multiqc)
+    tab = shown(tmp_path / "page.html")
+    assert first(tab) == ["b\\udcfe", "a\\udcff\u00e9 \U0001f4a1"]
+    links = tab.locator("tbody a").evaluate_all("(all) => all.map((a) => a.href)")
+    found = [os.fsdecode(unquote_to_bytes(urlsplit(link).path)) for link in links]
+    assert found == [str(other), str(tmp_path / f"{odd.stem}.html"), str(odd)]
+    assert [*json.loads(multiqc.read_text())["data"]] == ["a\\udcff\u00e9 \U0001f4a1"]
+    multiqc.read_text().encode()
+
+
+@pytest.mark.parametrize("size", [math.inf, math.nan, 0, -1, 1e308, 5e-324])
+def test_a_pixel_size_that_is_none(tmp_path: Path, shown: Callable, size: float) -> None:
+    store = cut(tmp_path / "a", layout="chunks", masks=False)
+    attributes = json.loads((store / ".zattrs").read_text())
+    attributes["cellcutter"]["pixel_size"]["x"] = size
+    (store / ".zattrs").write_text(json.dumps(attributes))
+    report(store, tmp_path / "page.html")
+    (sample,) = about(tmp_path / "page.html")["samples"]
+    assert sample["pixelSize"] is None
+    assert sample["strip"]
+    tab = shown(tmp_path / "page.html")
+    assert first(tab) == ["a"]
+    assert tab.get_by_text("11 px", exact=True).is_visible()
+    for ending in ("html", "png"):
+        cellcutter.gallery(store, tmp_path / f"b.{ending}", number=2)
+
+
+def test_numbers_are_fit_for_json() -> None:
+    given = {"a": [math.nan, (1, -math.inf)], "b": {"c": math.inf}, "d": [1.5, True, None, "x"]}
+    found = json.loads(json_in_page(given))
+    assert found == {"a": [None, [1, None]], "b": {"c": None}, "d": [1.5, True, None, "x"]}
 
 
 def test_two_hundred_samples(stores: list[Path], tmp_path: Path, shown: Callable) -> None:

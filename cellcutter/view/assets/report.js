@@ -20,10 +20,16 @@
     if (kind) node.className = kind;
     return node;
   };
-  // A name becomes an address that can only lead to a file beside the page
+  // A name becomes an address that can only lead to a file beside the page. Where a byte of it is no
+  // UTF-8, Python tells it as half of a pair, U+DC80 to U+DCFF.
+  const address = (part) => [...part].map((c) => {
+    const code = c.codePointAt(0);
+    if (code >= 0xdc80 && code <= 0xdcff) return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
+    return encodeURIComponent(code >= 0xd800 && code <= 0xdfff ? "\ufffd" : c);
+  }).join("");
   const link = (path, text) => {
     const node = make("a", text);
-    node.href = "./" + path.split("/").map(encodeURIComponent).join("/");
+    node.href = "./" + path.split("/").map(address).join("/");
     return node;
   };
   const off = (sample) => sample.asked === null ? null : sample.asked - sample.cut;
