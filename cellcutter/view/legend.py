@@ -100,4 +100,4 @@ def _bar(scene: Scene) -> tuple[float, str]:
         why = "sizes differ" if len(set(scene.cells.pixel_sizes)) > 1 else "size not known"
         return length, f"{length:g} pixels ({why})"
     length = scale_bar(size.x, width)
-    return length / size.x, f"{length:g} {size.unit}"
+    return length / size.x, f"{length:g} {short(size.unit, 20)}"

@@ -36,6 +36,7 @@ MARK = f'<meta name="generator" content="{MAKER}">'
 _ASSETS = Path(__file__).parent / "assets"
 _MOST = 2 << 30  # bytes of pixels: no browser opens more
 _LEVEL = 4  # of gzip: 6 takes twice as long for 2 % less
+_EXACT = 1 << 53  # whole numbers up to it are exact in a script
 _DIGITS = 6  # of numbers of the table, at least
 
 
@@ -184,27 +185,34 @@ def _key(place: Place) -> str:
 
 
 def _limits(pair: Floats) -> list[float] | None:
-    return None if np.isnan(pair).any() else [float(value) for value in pair]
+    return [float(value) for value in pair] if np.isfinite(pair).all() else None
 
 
 def _column(name: str, values: pd.Series[Any]) -> dict[str, Any]:
     """Return a column: numbers, null where there is none; or texts by their numbers."""
-    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+    dtype = values.dtype
+    has_large = pd.api.types.is_integer_dtype(dtype) and _has_large(values)
+    is_number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    if is_number and not has_large:
         numbers = values.astype(np.float64).to_numpy()
         return {"name": name, "numbers": [_number(number) for number in numbers.tolist()]}
-    texts = [*map(str, values.dropna().unique())]
-    if isinstance(values.dtype, pd.CategoricalDtype):  # in the order of the categories
-        known = [text for text in map(str, values.cat.categories) if text in set(texts)]
-    else:
-        known = sorted(set(texts))
-    place = {text: number for number, text in enumerate(known)}
     missing = values.isna().to_numpy(bool).tolist()
     pairs = zip(values.tolist(), missing, strict=True)
-    return {
-        "name": name,
-        "texts": known,
-        "codes": [-1 if none else place[str(value)] for value, none in pairs],
-    }
+    texts = [None if none else str(value) for value, none in pairs]
+    there = {text for text in texts if text is not None}
+    if isinstance(dtype, pd.CategoricalDtype):  # in the order of the categories
+        known = [text for text in map(str, dtype.categories) if text in there]
+    else:
+        known = sorted(there, key=int if has_large else None)
+    place = {text: number for number, text in enumerate(known)}
+    codes = [-1 if text is None else place[text] for text in texts]
+    return {"name": name, "texts": known, "codes": codes}
+
+
+def _has_large(values: pd.Series[Any]) -> bool:
+    """Tell whether whole numbers have more digits than numbers of a script."""
+    there = values.dropna()
+    return len(there) > 0 and bool(max(int(there.max()), -int(there.min())) > _EXACT)
 
 
 def _number(value: float) -> float | int | None:

@@ -106,6 +106,8 @@ def sample_of(name: str, store: Path, page: Path, gallery: Path | None) -> Sampl
         _read(store, found)
     except (InputError, OSError) as error:
         found["problems"].append(readable(str(error)))
+    except ValueError as error:  # what it says of itself can be anything
+        found["problems"].append(readable(f"{store}: {error}; a store of cellcutter expected"))
     return found
 
 

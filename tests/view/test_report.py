@@ -199,6 +199,21 @@ def test_a_pixel_size_that_is_none(tmp_path: Path, shown: Callable, size: float)
         cellcutter.gallery(store, tmp_path / f"b.{ending}", number=2)
 
 
+def test_a_store_that_says_what_cannot_be_written(stores: list[Path], tmp_path: Path) -> None:
+    """It is told of, and the others are shown."""
+    odd = tmp_path / "odd.zarr"
+    shutil.copytree(stores[1], odd)
+    attributes = json.loads((odd / ".zattrs").read_text())
+    attributes["cellcutter"]["channels"][0]["name"] = "D\ud800"
+    (odd / ".zattrs").write_text(json.dumps(attributes))
+    report([odd, stores[0]], tmp_path / "page.html")
+    first, second = about(tmp_path / "page.html")["samples"]
+    assert first["name"] == "odd"
+    assert first["problems"] == [] or str(odd) in first["problems"][0]
+    assert second["problems"] == []
+    assert second["strip"]
+
+
 def test_numbers_are_fit_for_json() -> None:
     given = {"a": [math.nan, (1, -math.inf)], "b": {"c": math.inf}, "d": [1.5, True, None, "x"]}
     found = json.loads(json_in_page(given))

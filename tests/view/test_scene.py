@@ -32,3 +32,14 @@ def test_digits_before_the_point_are_never_lost(value, caption, legend, stored):
     if legend is not None:
         assert number(value) == legend
     assert page._number(value) == stored
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "uint64"])
+def test_whole_numbers_that_scripts_do_not_hold_are_texts_in_their_order(dtype):
+    values = pd.Series([10**17 + 1, 7, 10**17], dtype=dtype)
+    texts = ["7", "100000000000000000", "100000000000000001"]
+    assert page._column("x", values) == {"name": "x", "texts": texts, "codes": [2, 0, 1]}
+    gaps = pd.Series([-(10**17) - 1, None, 3], dtype="Int64")
+    found = page._column("x", gaps)
+    assert (found["texts"], found["codes"]) == (["-100000000000000001", "3"], [0, -1, 1])
+    assert page._column("x", pd.Series([3, None, 4], dtype="Int64"))["numbers"] == [3, None, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -166,3 +167,12 @@ def test_layout_of_groups():
     for n in (1, 7, 24, 64, 300):
         assert len(set(lay_out([(None, n)], (10, 10)).places)) == n
     assert len({y for _, y in lay_out([(None, 64)], (40, 40)).places}) == 8
+
+
+@pytest.mark.parametrize("form", ["png", "pdf", "html"])
+def test_any_unit_is_drawn(tmp_path, form):
+    store = cut(tmp_path / "a", layout="chunks", masks=False)
+    attributes = json.loads((store / ".zattrs").read_text())
+    attributes["cellcutter"]["pixel_size"]["unit"] = "\ud800\n" + "m" * 2000
+    (store / ".zattrs").write_text(json.dumps(attributes))
+    cellcutter.gallery(store, tmp_path / f"a.{form}", number=2)

@@ -362,7 +362,7 @@
       const values = [...nodes.keys()].map(column.value).filter((v) => v !== null);
       const least = values.reduce((a, b) => Math.min(a, b), Infinity), most = values.reduce((a, b) => Math.max(a, b), -Infinity);
       const limit = (key, words, value) => el("input", {
-        type: "number", step: "any", placeholder: number(value), "aria-label": `${words} ${column.name}`,
+        type: "number", step: "any", placeholder: values.length ? String(value) : "\u2013", "aria-label": `${words} ${column.name}`,
         oninput: (event) => { filter[key] = event.target.value === "" ? null : Number(event.target.value); arrange(); },
       });
       set.append(el("div", { className: "line" }, limit("low", "Lowest", least), "to", limit("high", "Highest", most)));
