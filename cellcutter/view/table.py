@@ -98,7 +98,7 @@ class Table:
         return _texts(self._found(name, option))
 
     def _found(self, name: str, option: str) -> pd.Series[Any]:
-        if name == SLIDE and SLIDE not in self._all:
+        if name == SLIDE and (len(self._cells.slides) > 1 or SLIDE not in self._all):
             return _slides(self._cells)
         if name == CELL and self._cells.ids is not None:
             return pd.Series(self._cells.ids, name=CELL)
@@ -208,19 +208,30 @@ def _are_marks(table: pd.DataFrame) -> bool:
 
 def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return texts as numbers or truth values where they are such, but for words for gaps."""
-    words = set(column.dropna().unique()) if column.dtype.kind == "O" else {0}
-    if not all(isinstance(word, str) for word in words):
+    if column.dtype.kind != "O":
         return column
-    known = pd.Series([*words - _GAPS], dtype=object)
-    kept = column.mask(column.isin(_GAPS))
-    found: pd.Series[Any] = column
-    if pd.to_numeric(known, errors="coerce").notna().all():
-        found = pd.to_numeric(kept)
-        if found.dtype.kind == "f":  # exactly
-            found = kept.map(float, na_action="ignore").astype(np.float64)
-    elif words - _GAPS <= set(_TRUTHS):
-        found = kept.map(_TRUTHS)
-    return found
+    gaps = (column.isna() | column.isin(_GAPS)).to_numpy(bool)
+    known = column.to_numpy(object)[~gaps]
+    if not len(known):
+        return pd.Series(np.nan, column.index, np.float64, column.name)
+    values: Any = np.full(len(column), np.nan, object)
+    if _are_numbers(known[:1]) and _are_numbers(known):
+        whole = pd.to_numeric(pd.Series(known, dtype=object)).to_numpy()
+        if whole.dtype.kind in "iu" and not gaps.any():
+            return pd.Series(whole, column.index, name=column.name)
+        values = values.astype(np.float64)
+        values[~gaps] = [*map(float, known)]  # which is exact
+    elif known[0] in _TRUTHS and set(known) <= set(_TRUTHS):
+        values[~gaps] = [_TRUTHS[word] for word in known]
+    else:
+        return column
+    return pd.Series(values, column.index, name=column.name)
+
+
+def _are_numbers(texts: Any) -> bool:
+    is_text = isinstance(texts[0], str)  # truth values with gaps come as such
+    found = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
+    return is_text and bool(found.notna().all())
 
 
 def _joined(file: Path, table: pd.DataFrame, cells: Cells) -> pd.DataFrame:

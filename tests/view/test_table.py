@@ -99,11 +99,11 @@ def test_what_cannot_be_joined(tmp_path, text, names, message):
 
 
 def test_gaps_are_empty_fields_and_of_numbers_their_words_too(tmp_path):
-    text = """CellID,kind,area,count,far,gate,odd
-1,NA,1.5,1,NaN,TRUE,1
-2,None,NA,,0.1,NA,x
-3,,nan,3,12361.670000000001,FALSE,NA
-4,T,2,4,,,
+    text = """CellID,kind,area,count,far,gate,odd,label
+1,NA,1.5,1,NaN,TRUE,1,7
+2,None,NA,,0.1,NA,x,8
+3,,nan,3,12361.670000000001,FALSE,NA,9
+4,T,2,4,,,,10
 """
     (tmp_path / "t.csv").write_text(text)
     with opened(tmp_path, "a") as cells:
@@ -114,6 +114,8 @@ def test_gaps_are_empty_fields_and_of_numbers_their_words_too(tmp_path):
     np.testing.assert_array_equal(table["count"], [1, np.nan, 3, 4])
     np.testing.assert_array_equal(table["far"], [np.nan, 0.1, 12361.670000000001, np.nan])
     assert table["gate"].fillna("-").tolist() == ["True", "-", "False", "-"]
+    assert table["label"].dtype.kind in "if"
+    assert table["label"].tolist() == [7, 8, 9, 10]
     assert table["odd"].fillna("-").tolist() == ["1", "x", "NA", "-"]
 
 
