@@ -145,6 +145,12 @@ def _seen_from(file: Path, store: Path) -> str:
     found = os.path.relpath(store, folder)
     if (folder / found).resolve() != store.resolve():
         found = os.path.relpath(store.parent.resolve() / store.name, folder.resolve())
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"{store}: a name that is no UTF-8 found, which no list can hold"
+        ) from error
     return Path(found).as_posix()
 
 

@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from cellcutter.store import manifest
+from cellcutter.errors import StoreError
+from cellcutter.store import describe, manifest
 from cellcutter.store.reading.slide import Slide
 from cellcutter.store.reading.table import OWN
+from cellcutter.types import Column
 
 _ORDER = ("layout", "masks", "shuffle")  # of the last options, as cutting writes them
 
@@ -33,6 +35,7 @@ def about(slide: Slide, layout: str, *, masks: bool = False) -> dict[str, object
     array, kind = slide.images.array, kind_of(slide)
     axes = {"cells": (kind, "channel", "y", "x"), "chunks": ("channel", kind, "y", "x")}[layout]
     told = dict(slide.about) or _unknown(slide)
+    channels_of(slide)  # statistics are handed on as they are
     told["axes"] = [kind, "y", "x"] if masks else list(axes)
     options = told.get("options")
     if isinstance(options, dict):
@@ -42,6 +45,28 @@ def about(slide: Slide, layout: str, *, masks: bool = False) -> dict[str, object
         told.pop("statistics", None)
     told["manifest"] = manifest.NAME
     return told
+
+
+def channels_of(slide: Slide) -> dict[str, Column]:
+    """Return the table of the channels: names, numbers, and statistics where there are some.
+
+    Raises
+    ------
+    StoreError
+        The statistics are not what they must be.
+    """
+    names, numbers = [str(label) for label in slide.labels], [n - 1 for n in slide.numbers]
+    told: Any = slide.about.get("statistics")
+    try:
+        columns = dict(describe.channel_columns(names, numbers, told))
+        wrong = [name for name, column in columns.items() if column.values.shape != (len(names),)]
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        wrong = [" ".join(str(error).split())[:80]]
+    if wrong:
+        raise StoreError(
+            f"{slide.path}: statistics: {wrong[0]} found, numbers for each channel expected"
+        )
+    return columns
 
 
 def _unknown(slide: Slide) -> dict[str, object]:

@@ -22,6 +22,7 @@ import tifffile
 from cellcutter.errors import StoreError
 from cellcutter.formats.source import Source
 from cellcutter.store.publishing.names import begins
+from cellcutter.store.reading.places import readable
 from cellcutter.types import Pixels
 from cellcutter.version import __version__
 
@@ -90,7 +91,7 @@ def _metadata(source: Source) -> dict[str, Any]:
     told = json.dumps([source.slide.about, source.positions, source.shape, str(source.dtype)])
     found: dict[str, Any] = {
         "axes": "TCYX",
-        "Name": f"{source.slide.path.name}",
+        "Name": readable(source.slide.path.name),
         "Channel": {"Name": names},
         "Creator": f"cellcutter {__version__}",
         "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, told)),  # the same for the same store

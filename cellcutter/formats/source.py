@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from cellcutter.formats import tables
-from cellcutter.formats.about import kind_of
+from cellcutter.formats.about import channels_of, kind_of
 from cellcutter.formats.work import fit, read_nbytes
 from cellcutter.limits import MB, Limits
 from cellcutter.progress import Tally
-from cellcutter.store import describe
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.slide import Slide
 from cellcutter.types import Bools, Column, Ints, Pixels
@@ -152,11 +151,7 @@ class Source:
 
     def channels_csv(self) -> Iterator[str]:
         """Yield the table of the channels as CSV, in their order in the images."""
-        told = self.slide.about.get("statistics")
-        numbers = [number - 1 for number in self.slide.numbers]
-        names = [str(label) for label in self.slide.labels]
-        statistics = told if isinstance(told, dict) else None
-        columns = dict(describe.channel_columns(names, numbers, statistics))
+        columns = channels_of(self.slide)
         del columns["channel_mapping"]
         part = {name: Column(column.values[self.positions]) for name, column in columns.items()}
         yield from tables.csv_text(list(part), list(part.values()), len(self.positions))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cellcutter.errors import StoreError
 from cellcutter.formats.about import kind_of
 from cellcutter.store.reading.slide import Slide
 from cellcutter.store.reading.table import IDS, OWN, WINDOWS
@@ -34,7 +35,12 @@ def obs(slide: Slide) -> Columns:
     first = [name for name in IDS if name in found]
     given = [name for name in found if name not in (*OWN, *IDS)]
     for name in [*first, *given, *(name for name in OWN if name in found)]:
-        yield name, _as_cut(name, found, size)
+        try:
+            yield name, _as_cut(name, found, size)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{slide.path}: {name}: {error} found, a column as it is cut expected"
+            ) from error
 
 
 def _as_cut(name: str, found: dict[str, Column], size: int) -> Column:

@@ -15,8 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from cellcutter.formats import tables
-from cellcutter.formats.about import about, kind_of
-from cellcutter.store import describe
+from cellcutter.formats.about import about, channels_of, kind_of
 from cellcutter.store.anndata import CellsStore
 from cellcutter.store.blosc import encoder_nbytes
 from cellcutter.store.layout import CellsLayout, Layout, cells_per_chunk, layouts_of
@@ -164,15 +163,11 @@ class _Cells:
         """Write the tables and what the store says of itself; return it."""
         slide, store = self._slide, self._store
         told = about(slide, "cells")
-        names = [str(label) for label in slide.labels]
+        columns = channels_of(slide)
         ids = range(len(slide)) if slide.ids is None else slide.ids.tolist()
         store.write_frame("obs", ids, tables.obs(slide))
-        statistics = told.get("statistics")
-        channels = [number - 1 for number in slide.numbers]
-        columns = describe.channel_columns(
-            names, channels, statistics if isinstance(statistics, dict) else None
-        )
-        store.write_frame("var", range(len(names)), columns)
+        names = columns["channels"].values.tolist()
+        store.write_frame("var", range(len(names)), columns.items())
         return [store.finish({"cellcutter": told}, names)]
 
 

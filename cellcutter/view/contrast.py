@@ -42,6 +42,9 @@ class Contrast:
     said: list[str]
 
 
+_LEAST = 1e-6  # of a limit: how far both are apart at least
+
+
 def contrast_of(cells: Cells, channels: Sequence[Channel], wanted: object) -> Contrast:
     """Return the limits that a caller wants.
 
@@ -87,7 +90,8 @@ def contrast_of(cells: Cells, channels: Sequence[Channel], wanted: object) -> Co
 def _apart(limits: Floats) -> Floats:
     """Return limits that differ, also of channels that are the same everywhere."""
     low, high = limits[..., 0], limits[..., 1]
-    return np.stack([low, np.where(high <= low, low + 1, high)], axis=-1)
+    least = np.maximum(1, np.abs(low) * _LEAST)  # of large numbers 1 is nothing
+    return np.stack([low, np.where(high <= low, low + least, high)], axis=-1)
 
 
 def _percentiles(
@@ -231,6 +235,8 @@ def _of_minerva(file: Path, groups: list[Any], dtype: np.dtype[np.generic]) -> d
 
 
 def _pair(value: Any) -> Limits | None:
+    if isinstance(value, str):
+        return None
     try:
         low, high = map(float, value)
     except (TypeError, ValueError):

@@ -25,7 +25,6 @@ from cellcutter.store.reading.opening import open as open_stores
 from cellcutter.types import Ints, Progress
 from cellcutter.view.channels import channels_of
 from cellcutter.view.contrast import contrast_of
-from cellcutter.view.markup import readable
 from cellcutter.view.page import MARK, write_page
 from cellcutter.view.scene import MAKER, Scene, names_of, shown
 from cellcutter.view.selection import choice_of
@@ -105,7 +104,7 @@ def gallery(
     if isinstance(wanted["contrast"], str):
         files.append(Path(wanted["contrast"]))
     names = Names(place, force=wanted["force"], form=_FORMS[form])
-    with opened(stores, wanted["p"]) as cells:
+    with open_stores(stores, join="outer", threads=wanted["p"]) as cells:
         inputs = [path for path in cells.paths if isinstance(path, Path)] + files
         with claimed(names, inputs) as publication:
             table = Table(cells, given)
@@ -119,13 +118,6 @@ def gallery(
     seconds = time.monotonic() - started
     log.info("wrote %s: %d cells, %.1f MB in %.1f s", place, number, nbytes / MB, seconds)
     return Drawn(place, scene.choice.rows, nbytes, seconds)
-
-
-def opened(stores: Paths, threads: int | None = None) -> Cells:
-    """Open stores; the names of their slides can be written, whatever bytes those of files have."""
-    cells = open_stores(stores, join="outer", threads=threads)
-    names = [*map(readable, cells.slides)]
-    return cells if names == cells.slides else Cells(cells.paths, names, "outer", threads)
 
 
 def _make(scene: Scene, table: Table, made: Path, wanted: GalleryOptions, tally: Tally) -> None:

@@ -20,11 +20,6 @@ def json_in_page(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def readable(text: str) -> str:
-    """Return a text that can be written: what is no Unicode in a file's name is shown by number."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 

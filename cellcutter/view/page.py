@@ -35,6 +35,7 @@ BLACK, BRIGHT = 32, 160
 MARK = f'<meta name="generator" content="{MAKER}">'
 _ASSETS = Path(__file__).parent / "assets"
 _MOST = 2 << 30  # bytes of pixels: no browser opens more
+_MOST_TEXT = 500_000_000  # bytes of an element: Chromium has no text of 2**29
 _LEVEL = 4  # of gzip: 6 takes twice as long for 2 % less
 _EXACT = 1 << 53  # whole numbers up to it are exact in a script
 _DIGITS = 6  # of numbers of the table, at least
@@ -77,9 +78,12 @@ def quantised(pixels: Pixels, limits: Floats) -> Pixels:
     -------
     uint8 array of the same shape
     """
-    low = limits[:, :, 0, None, None].astype(np.float32)
+    # whose digits are enough
+    kind: Any = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
+    low = limits[:, :, 0, None, None].astype(kind)
     factor = ((BRIGHT - BLACK) / (limits[:, :, 1] - limits[:, :, 0]))[:, :, None, None]
-    values = (pixels.astype(np.float32) - low) * factor.astype(np.float32) + (BLACK + 0.5)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = (pixels.astype(kind) - low) * factor.astype(kind) + (BLACK + 0.5)
     found: Pixels = np.nan_to_num(np.clip(values, 0, 255), copy=False).astype(np.uint8)
     return found
 
@@ -108,7 +112,13 @@ def _bytes(scene: Scene, tally: Tally) -> tuple[Pixels, Pixels | None]:
 
 def _packed(values: Pixels) -> str:
     content = gzip.compress(np.ascontiguousarray(values).data, _LEVEL, mtime=0)
-    return base64.b64encode(content).decode("ascii")
+    text = base64.b64encode(content).decode("ascii")
+    if len(text) > _MOST_TEXT:
+        raise SettingsError(
+            f"a channel of {len(text) / 1e6:.0f} MB found, at most {_MOST_TEXT / 1e6:.0f} "
+            "expected: fewer cells (--number)"
+        )
+    return text
 
 
 def _parts(about: dict[str, Any], packed: list[str]) -> Iterator[str]:

@@ -31,8 +31,8 @@ _ASSETS = Path(__file__).parent / "assets"
 _MARK = b'<meta name="generator" content="cellcutter report">'
 _HEADERS: dict[str, tuple[str, str, str]] = {
     "asked": ("Cells asked", "Cells of the table", "{:,.0f}"),
-    "cut": ("Cells cut", "Cells whose status is ok", "{:,.0f}"),
-    "off": ("Cells off", "Cells whose status is another", "{:,.0f}"),
+    "cut": ("Cells cut", "Cells that are in their thumbnail", "{:,.0f}"),
+    "off": ("Cells off", "Cells that are not", "{:,.0f}"),
     "window": ("Window", "Side of the thumbnails in pixels", "{:,.0f}"),
     "channels": ("Channels", "Channels of the thumbnails", "{:,.0f}"),
     "megabytes": ("MB", "Size of the store", "{:,.1f}"),
@@ -139,10 +139,13 @@ def _samples(
 ) -> list[Sample]:
     tally = Tally(progress or (lambda *_: None), "reading", len(paths))
     found = []
-    for name, store in zip(names_of(paths), paths, strict=True):
-        gallery = None if galleries is None else galleries / f"{name}.html"
-        has_one = gallery is not None and gallery.is_file()
-        found.append(sample_of(name, store, page, gallery if has_one else None))
+    names = names_of(paths)
+    own = [names_of([path])[0] for path in paths]
+    for name, short, store in zip(names, own, paths, strict=True):
+        called = [name, *([short] if own.count(short) == 1 else [])]
+        pages = [] if galleries is None else [galleries / f"{each}.html" for each in called]
+        gallery = next(filter(Path.is_file, pages), None)
+        found.append(sample_of(name, store, page, gallery))
         for problem in found[-1]["problems"]:
             log.warning("%s: %s", name, problem)
         tally.add()

@@ -15,11 +15,11 @@ from typing import Any, TypedDict
 from cellcutter.errors import InputError, StoreError
 from cellcutter.store.facts import store_facts
 from cellcutter.store.reading.cells import Cells
-from cellcutter.view.markup import readable
+from cellcutter.store.reading.places import readable
 from cellcutter.view.scene import size_of
 from cellcutter.view.strip import strip
 
-OK = "ok"
+OK, LARGER = "ok", "larger than window"  # of `cellcutter.cells.checks`
 _CELLS, _SIZE = 8, 40  # of a strip; pixels of a cell
 
 
@@ -31,7 +31,9 @@ class Sample(TypedDict):
     name, store, gallery : str
         The latter two are paths relative to the page; the gallery may be None.
     asked, cut : int
-        Cells of the table; those of them whose status is ok.
+        Cells of the table; those of them whose thumbnail shows them, as `cellcutter plan` counts.
+    larger : int
+        Those of them that are larger than their window.
     off : list of (str, int)
         The other statuses, with the number of their cells, the most frequent first.
     window : int
@@ -55,6 +57,7 @@ class Sample(TypedDict):
     gallery: str | None
     asked: int | None
     cut: int | None
+    larger: int
     off: list[tuple[str, int]]
     window: int | None
     pixelSize: dict[str, Any] | None
@@ -88,6 +91,7 @@ def sample_of(name: str, store: Path, page: Path, gallery: Path | None) -> Sampl
         gallery=None if gallery is None else _relative(gallery, page),
         asked=None,
         cut=None,
+        larger=0,
         off=[],
         window=None,
         pixelSize=None,
@@ -145,7 +149,9 @@ def _tell(cells: Cells, found: Sample) -> None:
     obs = cells.obs
     if "Status" in obs:
         counts = obs["Status"].astype(str).value_counts()
-        found["off"] = [(str(word), int(count)) for word, count in counts.items() if word != OK]
+        found["larger"] = int(counts.get(LARGER, 0))
+        others = counts.drop([OK, LARGER], errors="ignore")
+        found["off"] = [(str(word), int(count)) for word, count in others.items()]
         found["cut"] = len(cells) - sum(count for _, count in found["off"])
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from cellcutter.errors import SettingsError
 from cellcutter.gallery_options import GROUP_CELLS, PAGE_CELLS, SHEET_CELLS, GalleryOptions
 from cellcutter.store.reading.cells import Cells
+from cellcutter.store.reading.places import readable
 from cellcutter.types import Floats, Ints
 from cellcutter.view.choose import Choice, How, choose, groups_of, sort
-from cellcutter.view.markup import readable
 from cellcutter.view.table import Table
 
 log = logging.getLogger("cellcutter")

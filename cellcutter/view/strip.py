@@ -9,8 +9,9 @@ import numpy as np
 from cellcutter.completing import complete
 from cellcutter.gallery_options import GalleryOptions
 from cellcutter.store.reading.opening import Paths
+from cellcutter.store.reading.opening import open as open_stores
 from cellcutter.types import Pixels
-from cellcutter.view.gallery import opened, scene_of
+from cellcutter.view.gallery import scene_of
 from cellcutter.view.sheet import pictures
 from cellcutter.view.table import Table
 
@@ -51,7 +52,7 @@ def strip(
 
     given = {"number": number, "seed": seed, "channels": channels}
     wanted = complete(GalleryOptions, given)
-    with opened(stores) as cells:
+    with open_stores(stores, join="outer") as cells:
         scene = scene_of(cells, Table(cells), wanted, page=False)
         by = 1 if size is None else -(-max(cells.shape[2:]) // size)
         height, width = (max(1, length // by) for length in cells.shape[2:])

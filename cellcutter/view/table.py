@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from cellcutter.errors import SettingsError, TableError
+from cellcutter.exact import exact_floats
 from cellcutter.store.reading.cells import Cells
-from cellcutter.store.reading.table import exact_floats
 from cellcutter.types import Ints
 
 log = logging.getLogger("cellcutter")
@@ -125,6 +125,7 @@ class Table:
         if isinstance(column.dtype, pd.CategoricalDtype):
             column = column.astype(object)
         numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
+        numbers = numbers.where(column.notna())  # of times, too
         if numbers.isna().all():
             text = column.dropna()
             found = repr(str(text.iloc[0])) if len(text) else "no value"
@@ -160,6 +161,7 @@ def _read(file: Path) -> pd.DataFrame:
     """Return the table of a file."""
     expected = "a table of cells with a column CellID expected"
     try:
+        file.open("rb").close()
         is_parquet = file.name.lower().endswith(_PARQUET)
         found = pd.read_parquet(file) if is_parquet else _read_csv(file)
     except ImportError as error:
@@ -185,19 +187,23 @@ def _read(file: Path) -> pd.DataFrame:
 
 def _read_csv(file: Path) -> pd.DataFrame:
     """Return a CSV file; only empty fields are gaps, and of numbers the words for them."""
+    how: Any = {"encoding": "utf-8-sig", "skipinitialspace": True, "index_col": False}
+    head = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False, **how)
+    names = head.iloc[0].str.strip() if len(head) else head
+    twice = names[names.duplicated() & (names != "")]
+    if len(twice):  # pandas would give it another name
+        raise TableError(f"{file}: column {twice.iloc[0]!r} found twice, once expected")
     found: pd.DataFrame = pd.read_csv(
         file,
-        encoding="utf-8-sig",
-        skipinitialspace=True,
-        index_col=False,
         low_memory=False,  # it would make texts of some numbers only, in a large file
         keep_default_na=False,
         na_values=[""],
         dtype={SLIDE: str, LABEL: str},  # 007 is a name
+        **how,
         **exact_floats(),
     )
-    names = {SLIDE, *((MARK, LABEL) if _are_marks(found) else ())}
-    return found.assign(**{str(c): _typed(found[c]) for c in found if c not in names})
+    texts = {SLIDE, *((MARK, LABEL) if _are_marks(found) else ())}
+    return found.assign(**{str(c): _typed(found[c]) for c in found if c not in texts})
 
 
 def _are_marks(table: pd.DataFrame) -> bool:
@@ -234,6 +240,23 @@ def _are_numbers(texts: Any) -> bool:
     return is_text and bool(found.notna().all())
 
 
+def _by_slide(file: Path, table: pd.DataFrame, cells: Cells, ids: Ints) -> bool:
+    """Tell whether a table is joined by slide, too; it may have slides that are not open."""
+    if len(cells.slides) == 1:
+        if SLIDE not in table or (table[SLIDE].astype(str) == cells.slides[0]).any():
+            return SLIDE in table
+        others = ", ".join(table[SLIDE].dropna().astype(str).unique()[:_NAMES])
+        log.warning(
+            "%s: slide %s found, not %s: joined by CellID alone", file, others, cells.slides[0]
+        )
+        return False
+    if SLIDE not in table and len(np.unique(ids)) < len(ids):
+        raise TableError(
+            f"{file}: no column slide found, but expected: several slides have the same CellIDs"
+        )
+    return SLIDE in table
+
+
 def _joined(file: Path, table: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     """Return a table with a row for each cell: by CellID, and by slide where it says that."""
     ids = cells.ids
@@ -246,15 +269,7 @@ def _joined(file: Path, table: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     if wrong.any():
         value = table[CELL][wrong].iloc[0]
         raise TableError(f"{file}: {str(value)[:40]!r} found in CellID, whole numbers expected")
-    by_slide = len(cells.slides) > 1
-    if not by_slide and SLIDE in table:  # it may have other slides, too
-        by_slide = bool((table[SLIDE].astype(str) == cells.slides[0]).any())
-    if by_slide and SLIDE not in table:
-        if len(np.unique(ids)) < len(ids):
-            raise TableError(
-                f"{file}: no column slide found, but expected: several slides have the same CellIDs"
-            )
-        by_slide = False
+    by_slide = _by_slide(file, table, cells, ids)
     slide = cells.slide if by_slide else np.zeros(len(ids), np.int64)
     of_rows = np.zeros(len(table), np.int64)
     if by_slide:

@@ -152,6 +152,49 @@ def test_same_bytes_as_cutting(tmp_path, keywords, compression):
         pd.testing.assert_series_equal(table[name], given[name])
 
 
+ODD = {
+    "mean of a text": ("mean", lambda s: s["mean"].__setitem__(0, "../x")),
+    "mean of an object": ("float", lambda s: s["mean"].__setitem__(0, {})),
+    "mean of a list": ("statistics", lambda s: s["mean"].__setitem__(0, [1])),
+    "one mean less": ("mean", lambda s: s["mean"].pop()),
+    "no percentiles": ("percentiles", lambda s: s.pop("percentiles")),
+    "no median": ("50", lambda s: s["percentiles"].pop("50")),
+}
+
+
+@pytest.mark.parametrize("layout", ["chunks", "cells"])
+@pytest.mark.parametrize("name", ODD)
+def test_statistics_that_are_none(tmp_path, capfd, layout, name):
+    slide = slides.simple(tmp_path)
+    store = tmp_path / "a.zarr"
+    cellcutter.cut_cells(*slide.paths, store, layout=layout, **CUT)
+    file = store / (".zattrs" if layout == "chunks" else "zarr.json")
+    told = json.loads(file.read_text())
+    own = told if layout == "chunks" else told["attributes"]
+    ODD[name][1](own["cellcutter"]["statistics"])
+    file.write_text(json.dumps(told))
+    for other in ("chunks", "cells"):
+        words = ["convert", str(store), str(tmp_path / "b.zarr"), "--layout", other]
+        assert cli.main(words) == 2
+        said = capfd.readouterr().err.splitlines()[-1]
+        assert f"{store}: statistics: " in said
+        assert "numbers for each channel expected" in said
+        assert not (tmp_path / "b.zarr").exists()
+
+
+@pytest.mark.parametrize("change", [("Y_start", "Y_strat"), ("X_stop", "X_start")])
+def test_a_table_whose_columns_are_others(tmp_path, capfd, change):
+    slide = slides.simple(tmp_path)
+    cellcutter.cut_cells(*slide.paths, tmp_path / "a.zarr", **CUT)
+    table = tmp_path / "a.zarr/cells.csv"
+    table.write_text(table.read_text().replace(*change))
+    assert cli.main(["convert", str(tmp_path / "a.zarr"), str(tmp_path / "b.zarr")]) in (0, 2)
+    assert "Error:" not in capfd.readouterr().err
+    table.write_text(table.read_text().replace("0,", "x,"))
+    assert cli.main(["convert", str(tmp_path / "a.zarr"), str(tmp_path / "c.zarr")]) == 2
+    assert "a.zarr" in capfd.readouterr().err.splitlines()[-1]
+
+
 def test_texts_that_look_like_others_come_back(tmp_path):
     slide = slides.simple(tmp_path)
     odd = ["007", "NA", "None", "nan", "null", "True", "1e3", "-", None]

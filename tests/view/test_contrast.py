@@ -34,6 +34,13 @@ def test_stored_percentiles(store, caplog):
     assert not caplog.records
 
 
+def test_one_large_number_everywhere(tmp_path):
+    images = np.full((5, 3, 9, 9), 1e20)
+    with cellcutter.open(stores.cells_store(tmp_path / "a.zarr", images)) as cells:
+        low, high = of(cells).limits[0, 0]
+    assert low == 1e20 < high
+
+
 @pytest.mark.parametrize("layout", ["cells", "old"])
 def test_percentiles_of_some_cells_where_none_are_stored(tmp_path, layout, caplog):
     images = stores.pixels(n=30)

@@ -518,6 +518,12 @@ def test_bytes_leave_room_on_both_sides():
     limits = np.array([[[100.0, 228.0]]])
     pixels = np.array([0, 68, 100, 164, 228, 323, 9999], "u2")[None, None, None]
     assert room.quantised(pixels, limits).ravel().tolist() == [0, 0, 32, 96, 160, 255, 255]
+    large = 1e8 + pixels.astype("u4")
+    assert room.quantised(large.astype("u4"), limits + 1e8).ravel().tolist() == (
+        room.quantised(pixels, limits).ravel().tolist()
+    )
+    far = np.array([1e38, 1e300, -1e300])[None, None, None]
+    assert room.quantised(far, limits * 1e36).ravel().tolist() == [32, 255, 0]
     floats = np.array([np.nan, np.inf, -np.inf], "f4")[None, None, None]
     assert room.quantised(floats, limits).ravel().tolist() == [0, 255, 0]
 

@@ -83,8 +83,10 @@ def test_what_is_told_is_what_the_stores_hold(stores: list[Path], tmp_path: Path
             assert sample["name"] == store.stem
             assert (tmp_path / sample["store"]).resolve() == store.resolve()
             assert sample["asked"] == len(cells)
-            assert sample["cut"] == (status == "ok").sum() < len(cells)
-            assert dict(sample["off"]) == status[status != "ok"].value_counts().to_dict()
+            shown = status.isin(["ok", "larger than window"])
+            assert sample["cut"] == shown.sum()
+            assert sample["larger"] == (status == "larger than window").sum() > 0
+            assert dict(sample["off"]) == status[~shown].value_counts().to_dict()
             assert sample["channels"] == cells.channels
             assert sample["window"] == cells.shape[-1]
             assert sample["masks"] == (cells.masks is not None)
@@ -224,7 +226,10 @@ def test_two_hundred_samples(stores: list[Path], tmp_path: Path, shown: Callable
     report(stores[:2], tmp_path / "two.json")
     told = json.loads((tmp_path / "two.json").read_text())
     whole, other = told["samples"]
-    many = [{**whole, "name": f"sample {i}", "off": [], "cut": whole["asked"]} for i in range(199)]
+    many = [
+        {**whole, "name": f"sample {i}", "off": [], "cut": whole["asked"], "larger": 0}
+        for i in range(199)
+    ]
     page = tmp_path / "index.html"
     page.write_text(room.page({**told, "samples": [*many, other]}), encoding="utf-8")
     tab = shown(page)

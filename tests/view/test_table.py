@@ -36,6 +36,39 @@ def test_by_cell_id_in_any_order_with_gaps(tmp_path, caplog):
         assert f"{tmp_path}/t.csv: its cluster shown, not the stores' own" in caplog.text
 
 
+def test_a_table_of_another_slide_is_warned_of(tmp_path, caplog):
+    with opened(tmp_path, "a") as cells:
+        (tmp_path / "t.csv").write_text("CellID,slide,mark\n3,b,yes\n4,c,no\n")
+        assert Table(cells, tmp_path / "t.csv").column("mark", "x").dropna().tolist()
+        assert "t.csv: slide b, c found, not a: joined by CellID alone" in caplog.text
+
+
+@pytest.mark.parametrize("names", ["CellID,score,score", "CellID,score, score", "CellID,CellID,b"])
+def test_a_column_that_is_there_twice(tmp_path, names):
+    with opened(tmp_path, "a") as cells:
+        (tmp_path / "t.csv").write_text(f"{names}\n1,2,3\n")
+        with pytest.raises(TableError, match="found twice, once expected"):
+            Table(cells, tmp_path / "t.csv")
+
+
+def test_times_with_gaps(tmp_path):
+    with opened(tmp_path, "a") as cells:
+        times = pd.to_datetime(["2020-01-01", None, "2021-01-01"])
+        pd.DataFrame({"CellID": [1, 2, 3], "when": times}).to_parquet(tmp_path / "t.parquet")
+        numbers = Table(cells, tmp_path / "t.parquet").numbers("when", "x")
+        first, gap, last = numbers.iloc[cells.rows_of([1, 2, 3])]
+        assert np.isnan(gap)
+        assert first < last
+        assert numbers.notna().sum() == 2
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.parquet"])
+def test_a_table_that_is_not_there(tmp_path, name):
+    message = f"{name}: No such file or directory; a table"
+    with opened(tmp_path, "a") as cells, pytest.raises(TableError, match=message):
+        Table(cells, tmp_path / name)
+
+
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
 def test_by_slide(tmp_path, ending):
     with opened(tmp_path, "a", "b") as cells:
@@ -84,17 +117,13 @@ def test_a_column_of_texts_and_numbers_is_one_of_texts(tmp_path):
         ("CellID,slide\n1,b\n1,b\n", ["a", "b"], "CellID 1 of slide b found twice"),
         ("CellID,slide\n1,c\n", ["a", "b"], "none of the stores' CellIDs found"),
         ("", ["a"], "No columns to parse"),
-        ("CellID,CellID\n1,1\n", ["a"], None),
+        ("CellID,CellID\n1,1\n", ["a"], "column 'CellID' found twice, once expected"),
     ],
 )
 def test_what_cannot_be_joined(tmp_path, text, names, message):
     (tmp_path / "t.csv").write_text(text)
-    with opened(tmp_path, *names) as cells:
-        if message is None:
-            Table(cells, tmp_path / "t.csv")
-            return
-        with pytest.raises(TableError, match=message) as caught:
-            Table(cells, tmp_path / "t.csv")
+    with opened(tmp_path, *names) as cells, pytest.raises(TableError, match=message) as caught:
+        Table(cells, tmp_path / "t.csv")
     assert str(tmp_path / "t.csv") in str(caught.value)
 
 

@@ -91,3 +91,8 @@ def open_files(place: Place) -> Files:
     if place.is_file():
         return ZipFiles(place)
     raise StoreError(f"{place}: no such file or folder, a store expected")
+
+
+def readable(name: str) -> str:
+    r"""Return a name as UTF-8 can hold it: a byte of it that is none becomes ``\udcff``."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

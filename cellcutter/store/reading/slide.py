@@ -17,7 +17,7 @@ from cellcutter.store.reading import table
 from cellcutter.store.reading.chunks import ChunkCache, ChunkReader
 from cellcutter.store.reading.files import Files
 from cellcutter.store.reading.metadata import StoredArray
-from cellcutter.store.reading.places import Place, open_files
+from cellcutter.store.reading.places import Place, open_files, readable
 from cellcutter.store.reading.shards import ShardReader
 from cellcutter.store.reading.stored import Stored, read_root, stored
 from cellcutter.types import Column, Ints, PixelSize, known_size
@@ -75,7 +75,7 @@ class Slide:
 
     def __init__(self, path: Place, name: str) -> None:
         self.path = path
-        self.name = name
+        self.name = readable(name)
         files = open_files(path)
         self.images, self.masks, self.about, self._table = _look(path, files)
         array = self.images.array
@@ -84,7 +84,9 @@ class Slide:
             channels = [{}] * array.shape[0]
         described = [each if isinstance(each, dict) else {} for each in channels]
         self.numbers = [_number(each, i) for i, each in enumerate(described)]
-        self.names = [str(each["name"]) if each.get("name") else None for each in described]
+        self.names = [
+            readable(str(each["name"])) if each.get("name") else None for each in described
+        ]
 
     def __len__(self) -> int:
         return self.images.array.cells

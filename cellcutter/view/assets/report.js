@@ -57,7 +57,11 @@
       return cell;
     }],
     ["Asked", (s) => s.asked, (s) => make("td", number(s.asked), "number")],
-    ["Cut", (s) => s.cut, (s) => make("td", number(s.cut), "number")],
+    ["Cut", (s) => s.cut, (s) => {
+      const cell = make("td", number(s.cut), "number");
+      if (s.larger) cell.append(make("div", `${number(s.larger)} larger than window`));
+      return cell;
+    }],
     ["Off", off, (s) => {
       const cell = make("td", number(off(s)), off(s) ? "bad" : "");
       for (const [word, count] of s.off) cell.append(make("div", `${number(count)} ${word}`));
@@ -79,7 +83,7 @@
     ["Version", (s) => s.version, (s) => make("td", s.version ?? "–")],
   ];
 
-  const troubled = (s) => s.problems.length > 0 || off(s) > 0;
+  const troubled = (s) => s.problems.length > 0 || off(s) > 0 || s.larger > 0;
   const compare = (a, b) => a === b ? 0 : a === null ? 1 : b === null ? -1
     : typeof a === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
   // At first: problems, then cells that are off, then the rest, each by name
