@@ -115,7 +115,7 @@ class Run {
             throw new IllegalArgumentException("${source.toUriString()}: nothing to cut found; an image, a mask and a table of the same name expected${why}")
         }
         found.samples.each { sample -> [sample.image, sample.mask, sample.table, sample.markers].each { file -> checkName(file) } }
-        def empty = found.samples.findAll { sample -> isEmpty(sample.table) }
+        def empty = found.samples.findAll { sample -> CellTable.isEmpty(sample.table) }
         def sources = options(params, resolve)
         def samples = (found.samples - empty).collect { sample ->
             def own = sample.options ? ['the column options': sample.options] : [:]
@@ -129,11 +129,6 @@ class Run {
         def odd = file ? file.toUriString().findAll(/[$*?\[\]{}#`"\\\n]/).unique() : []
         if( odd )
             throw new IllegalArgumentException("${file.toUriString()}: ${odd.join(' ')} found in the name, which Nextflow cannot stage; rename it, or make a link")
-    }
-
-    /** Tell whether a table has no row below its header. */
-    static boolean isEmpty(Path table) {
-        table.withReader('UTF-8') { reader -> reader.readLine() != null && !reader.lines().anyMatch { line -> !line.trim().isEmpty() } }
     }
 
     /** Return options for every sample by where they are from, the weakest first: the project's params.yml, then --options. */

@@ -87,7 +87,7 @@ workflow pairs {
   main:
     id_imgs = imgs.map{ f -> tuple(mcmicro.Util.getImageID(f), f) }
     found = tables.branch{ f ->
-        full: f.withReader{ r -> r.readLine() && r.readLine() }
+        full: f.size() && !CellTable.isEmpty(f)
         empty: true }
     found.empty.subscribe{ f -> log.warn("thumbnails: ${f.name}: no cells found, left out") }
     id_tables = found.full.map{ f -> tuple(f.baseName, f) }
@@ -101,7 +101,7 @@ workflow pairs {
           [tuple("${id}--${tag.split('-', 2)[0]}_${name}".toString(), img, msk),
            tuple("${tag}_${name}".toString(), img, msk)] }
       .combine(id_tables, by: 0)
-      .combine(markers.unique{ f -> f.text })
+      .combine(markers.unique{ f -> f.bytes.encodeBase64().toString() })
       .map{ _1, img, msk, table, mrk ->
           def files = "${img}, ${msk}, ${mrk}"
           if( used[table] ) error("thumbnails: ${table}: 2 ways to pair found, one expected: ${used[table]}; or ${files}")

@@ -5,6 +5,7 @@ The real one is among the parameters where CELLCUTTER_MCMICRO names a checkout o
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -33,7 +34,7 @@ if "CELLCUTTER_MCMICRO" in os.environ:
     HOSTS["mcmicro"] = Path(os.environ["CELLCUTTER_MCMICRO"]).absolute()
 EDITED = ("config/defaults.yml", "config/schema.yml", "lib/mcmicro/Flow.groovy", "main.nf")
 ASSETS = tuple(f"lib/cellcutter/report.{kind}" for kind in ("html", "css", "js"))
-CLASSES = tuple(f"lib/{name}.groovy" for name in ("Published", "Cohort", "RunPage"))
+CLASSES = tuple(f"lib/{name}.groovy" for name in ("Published", "Cohort", "CellTable", "RunPage"))
 NEW = ("modules/thumbnails.nf", *CLASSES, *ASSETS)
 Snapshot = dict[str, tuple[int, bytes]]
 
@@ -471,6 +472,9 @@ def test_left_out_is_said(mcmicro: Run, tmp_path: Path) -> None:
         tmp_path / "p", *sample("s"), *sample("t"), "quantification/s--unmicst_ring.csv"
     )
     write_table(project / "quantification/t--unmicst_cell.csv", cells=0)
+    # A table may be compressed, and have names that are no UTF-8
+    table = b"Area \xb5m,CellID,X_centroid,Y_centroid\n3,1,10,8\n4,2,33.5,22.5\n"
+    (project / "quantification/s--unmicst_cell.csv").write_bytes(gzip.compress(table))
     done = mcmicro(project, *LAST)
     assert (done.status, done.submitted) == (0, 1), done.text
     assert names(project / "thumbnails") == {"s--unmicst_cell.zarr"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,24 @@ PROJECTS: dict[str, tuple[str, ...]] = {
     "nothing": ("registration/s.ome.tif",),
     "dollar": sample("a$b"),
     "empty table": (*sample("s"), *sample("t")),
+    "forms of tables": tuple(name for form in "abcdefghijklm" for name in sample(form)),
+}
+HEAD, ROWS = "CellID,X_centroid,Y_centroid,Area \xb5m\xb2\n", "1,10,8,3\n2,33.5,22.5,4\n"
+FULL, EMPTY = (HEAD + ROWS).encode("latin-1"), HEAD.encode("latin-1")
+FORMS = {
+    "a": FULL,
+    "b": (HEAD + ROWS).encode("utf-16"),
+    "c": gzip.compress(FULL),
+    "d": bz2.compress(FULL),
+    "e": lzma.compress(FULL),
+    "f": b"\x28\xb5\x2f\xfd\x20",
+    "g": b"PK\3\4",
+    "h": b"PAR1",
+    "i": gzip.compress(FULL)[:20],
+    "j": FULL.replace(b"\n", b"\r"),
+    "k": EMPTY,
+    "l": gzip.compress(EMPTY),
+    "m": b"\r\n" + EMPTY + b" \r\n",
 }
 
 
@@ -71,6 +92,8 @@ def found(nextflow: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for name, files in PROJECTS.items():
         write(folder / name, *files)
     write_table(folder / "empty table" / "quantification/t--unmicst_cell.csv", cells=0)
+    for form, content in FORMS.items():
+        (folder / "forms of tables" / sample(form)[2]).write_bytes(content)
     (folder / "list").write_text("".join(f"{folder / name}\n" for name in PROJECTS))
     done = nextflow(
         folder,
@@ -141,6 +164,12 @@ def test_left_out_is_said(
 
 def test_tables_without_cells_are_set_apart(found: dict[str, dict[str, Any]]) -> None:
     assert found["empty table"]["empty"] == ["t--unmicst_cell"]
+
+
+def test_tables_may_be_compressed_and_in_any_encoding(found: dict[str, dict[str, Any]]) -> None:
+    forms = found["forms of tables"]
+    assert [s["id"][0] for s in forms["samples"]] == list("abcdefghij")
+    assert [name[0] for name in forms["empty"]] == list("klm")
 
 
 @pytest.mark.parametrize(
