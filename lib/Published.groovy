@@ -176,6 +176,11 @@ class Published {
         }
     }
 
+    /** Return the text of what programs have said, whatever its bytes are. */
+    static String lenient(Path file) {
+        new String(Files.readAllBytes(file), 'UTF-8')
+    }
+
     /**
      * Have a file written beside its name, and give it the name when it is whole; one of before with other bytes is
      * put aside. Return the end of the sentence that says so.

@@ -1,3 +1,4 @@
+import java.nio.charset.CharacterCodingException
 import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
@@ -145,7 +146,10 @@ class Run {
     static Object ofProject(Path file) {
         def whole = null
         try {
-            whole = new Yaml(new SafeConstructor(new LoaderOptions())).load(file.text)
+            whole = new Yaml(new SafeConstructor(new LoaderOptions())).load(file.getText('UTF-8').replaceFirst('^\uFEFF', ''))
+        }
+        catch( CharacterCodingException problem ) {
+            throw new IllegalArgumentException("${file.toUriString()}: bytes that are no UTF-8 found, YAML in UTF-8 expected")
         }
         catch( YAMLException problem ) {
             def marked = problem instanceof MarkedYAMLException && problem.problemMark
@@ -263,7 +267,7 @@ class Run {
     static String error(String folder) {
         def file = Path.of(folder, '.command.err')
         // The last line of a failed `docker run` only names its help
-        def lines = Files.exists(file) ? file.readLines().findAll { line -> line.trim() && !line.contains('docker run --help') } : []
+        def lines = Files.exists(file) ? Published.lenient(file).readLines().findAll { line -> line.trim() && !line.contains('docker run --help') } : []
         lines ? lines.last() : null
     }
 }

@@ -66,7 +66,7 @@ class RunPage {
         if( made && Files.exists(there) && (!Files.exists(made) || Files.size(there) == Files.size(made)) )
             sample.gallery = "${FOLDER}/${there.fileName}".toString()
         else {
-            def why = made ? "it did not arrive whole in ${FOLDER}" : task ? task.problem.text.trim() : told.reason(id)
+            def why = made ? "it did not arrive whole in ${FOLDER}" : task ? Published.lenient(task.problem).trim() : told.reason(id)
             def aside = isOurs(there, '<meta name="generator" content="cellcutter gallery">') ? Published.kept(there, 'old', when) : ''
             sample.problems << "no gallery: ${why}${aside}".toString()
             sample.lacks = true

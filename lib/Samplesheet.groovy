@@ -1,3 +1,4 @@
+import java.nio.charset.CharacterCodingException
 import java.nio.file.Files
 import java.nio.file.Path
 
@@ -55,9 +56,18 @@ class Samplesheet {
     static List rows(Path sheet) {
         if( !Files.exists(sheet) )
             throw new IllegalArgumentException("${sheet.toUriString()}: no such file; a samplesheet expected")
-        sheet.getText('UTF-8').replaceFirst('^\uFEFF', '').readLines().withIndex(1)
+        text(sheet).replaceFirst('^\uFEFF', '').readLines().withIndex(1)
             .findAll { line, number -> line.trim() }
             .collect { line, number -> [line: number, fields: fields(sheet, line, number)] }
+    }
+
+    static String text(Path sheet) {
+        try {
+            return sheet.getText('UTF-8')
+        }
+        catch( CharacterCodingException problem ) {
+            fail(sheet, 'bytes that are no UTF-8 found; save it as CSV in UTF-8')
+        }
     }
 
     static List fields(Path sheet, String line, int number) {

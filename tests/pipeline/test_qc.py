@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,30 @@ def test_galleries_and_the_page(pipeline: Run, tmp_path: Path) -> None:
     assert done.status == 0, done.text
     assert "index.html: a file that cellcutter did not write has the name" in done.text
     assert (out / "index.html").read_text() == "mine"
+
+
+def commands(folder: Path, **lines: str) -> str:
+    """Return a PATH with commands that do something before, or instead of, what they are for."""
+    real = Path(sys.executable).parent
+    for name, line in lines.items():
+        fake = folder / "commands" / name
+        fake.parent.mkdir(exist_ok=True)
+        fake.write_text(f'#!/bin/bash\n{line}\nexec {real}/{name} "$@"\n')
+        fake.chmod(0o755)
+    return f"{folder}/commands:{real}:{os.environ['PATH']}"
+
+
+def test_what_programs_say_may_have_any_bytes(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"), *sample("t"))
+    said = "printf '5 \\xb5m\\n' >&2; exit 3"
+    path = commands(
+        tmp_path,
+        cut_cells=f"if ls table | grep -q ^t--; then {said}; fi",
+        cellcutter=f"if [ $1 = gallery ]; then {said}; fi",
+    )
+    done = pipeline("--in", project, "--gallery=true", PATH=path)
+    assert done.status == 1, done.text
+    assert "1 of 2 cut\n  failed: t--unmicst_cell: 5 \N{REPLACEMENT CHARACTER}m\n" in done.text
+    (cut,) = about(project / "thumbnails/index.html")["samples"]
+    assert cut["problems"] == ["no gallery: 5 \N{REPLACEMENT CHARACTER}m"]
+    assert cut["asked"] == 2

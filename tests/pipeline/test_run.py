@@ -132,11 +132,15 @@ def test_bad_options(pipeline: Run, tmp_path: Path, options: object, words: str)
             "options:\n  cellcutter: --window-sizes 3\n",
             "params.yml: '--window-sizes 3' found: unrecognized arguments",
         ),
+        (
+            "options:\n  cellcutter: --channels \udcb5\n",
+            "params.yml: bytes that are no UTF-8 found, YAML in UTF-8 expected",
+        ),
     ],
 )
 def test_bad_options_of_a_project(pipeline: Run, tmp_path: Path, text: str, words: str) -> None:
     project = write(tmp_path / "p", *sample("s"))
-    (project / "params.yml").write_text(text)
+    (project / "params.yml").write_text(text, "utf-8", "surrogateescape")
     done = pipeline("--in", project)
     assert done.status != 0
     assert f"{project}/{words}" in done.text

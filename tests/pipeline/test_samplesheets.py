@@ -40,6 +40,7 @@ WRONG: dict[str, tuple[str, str]] = {
         "sample,image,labels,table\ns,i,m,t\n",
         "columns sample, image, labels, table found",
     ),
+    "no UTF-8": (f"{HEAD}\n\udce9,i,m,t\n", "bytes that are no UTF-8 found; save it as CSV in"),
     "nothing": ("", "columns  found, sample, image, mask, table and optionally"),
 }
 
@@ -51,7 +52,7 @@ def read(nextflow: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, d
         (folder / name).write_text("")
     texts = {name: text for name, (text, _) in (RIGHT | WRONG).items()}
     for number, text in enumerate(texts.values()):
-        (folder / f"{number}.csv").write_bytes(text.encode())
+        (folder / f"{number}.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
     (folder / "list").write_text("".join(f"{folder}/{n}.csv\n" for n in range(len(texts))))
     script = ROOT / "tests/pipeline/sheets.nf"
     done = nextflow(folder, "run", script, "-lib", ROOT / "lib", "--sheets", folder / "list")
