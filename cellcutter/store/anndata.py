@@ -17,6 +17,7 @@ Invariant: the group's own metadata is written last, when everything else is the
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ _ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _STRINGS = {"encoding-type": "string-array", "encoding-version": "0.2.0"}
 _DICT = {"encoding-type": "dict", "encoding-version": "0.1.0"}
 _UNS, _ABOUT = "uns/single_cell_images", "uns/cellcutter"
+_NO_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what is in no name of a column
 _GROUPS = ("layers", "obsm", "obsp", "uns", "varm", "varp")
 
 
@@ -231,9 +233,10 @@ def _free_name(name: str, used: Mapping[str, None]) -> str:
 
     A slash would make a group of it, and a backslash too, as zarr-python reads it; names of dots,
     and those that begin with two low lines, are kept for other uses
-    (https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#node-names).
+    (https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#node-names). Lists of files
+    have a line for each, so that no control character (a line feed, say) may be in a name.
     """
-    plain = name.replace("/", "|").replace("\\", "|").replace("\0", "|")
+    plain = _NO_NAME.sub("|", name)
     if not plain.strip(".") or plain.startswith("__") or plain in ("_index", "zarr.json"):
         plain = f"column {plain}"
     found, number = plain, 2

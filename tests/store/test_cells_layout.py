@@ -155,12 +155,14 @@ def test_masks_want_a_mask(tmp_path):
 def test_names_of_columns(tmp_path):
     """What cannot be a name in a store is changed, and no column of the table hides one of ours."""
     slide = slides.simple(tmp_path)
-    table = slide.table.assign(**{"CD8/CD4": 1.5, "..": 2, "__x": 3, "Status": "mine"})
+    odd = {"CD8/CD4": 1.5, "..": 2, "__x": 3, "Status": "mine", "Area\nlong\r\t\x85": 4}
+    table = slide.table.assign(**odd)
     cellcutter.cut_cells(slide.image_path, slide.labels_path, table, tmp_path / "out", **CUT)
     obs = opened(tmp_path / "out")["obs"]
     assert obs["CD8|CD4"][0] == 1.5
     assert obs["column .."][0] == 2
     assert obs["column __x"][0] == 3
+    assert obs["Area|long|||"][0] == 4
     assert obs["Status (table)/categories"][:].tolist() == ["mine"]
     assert "ok" in obs["Status/categories"][:].tolist()
     assert obs.attrs["column-order"][0] == "CellID"
