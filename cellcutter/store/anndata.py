@@ -234,9 +234,10 @@ def _free_name(name: str, used: Mapping[str, None]) -> str:
     A slash would make a group of it, and a backslash too, as zarr-python reads it; names of dots,
     and those that begin with two low lines, are kept for other uses
     (https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#node-names). Lists of files
-    have a line for each, so that no control character (a line feed, say) may be in a name.
+    have a line for each, so that no control character (a line feed, say) may be in a name. File
+    systems take 255 bytes, a number behind the name among them.
     """
-    plain = _NO_NAME.sub("|", name)
+    plain = _NO_NAME.sub("|", name).encode()[:240].decode(errors="ignore")
     if not plain.strip(".") or plain.startswith("__") or plain in ("_index", "zarr.json"):
         plain = f"column {plain}"
     found, number = plain, 2

@@ -156,6 +156,7 @@ def test_names_of_columns(tmp_path):
     """What cannot be a name in a store is changed, and no column of the table hides one of ours."""
     slide = slides.simple(tmp_path)
     odd = {"CD8/CD4": 1.5, "..": 2, "__x": 3, "Status": "mine", "Area\nlong\r\t\x85": 4}
+    odd |= {"é" * 200 + "1": 5, "é" * 200 + "2": 6}
     table = slide.table.assign(**odd)
     cellcutter.cut_cells(slide.image_path, slide.labels_path, table, tmp_path / "out", **CUT)
     obs = opened(tmp_path / "out")["obs"]
@@ -163,6 +164,7 @@ def test_names_of_columns(tmp_path):
     assert obs["column .."][0] == 2
     assert obs["column __x"][0] == 3
     assert obs["Area|long|||"][0] == 4
+    assert [obs[name][0] for name in ("é" * 120, "é" * 120 + ".2")] == [5, 6]
     assert obs["Status (table)/categories"][:].tolist() == ["mine"]
     assert "ok" in obs["Status/categories"][:].tolist()
     assert obs.attrs["column-order"][0] == "CellID"
