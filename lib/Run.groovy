@@ -127,9 +127,9 @@ class Run {
 
     /** Nextflow hands these characters to the shell as they are. */
     static void checkName(Path file) {
-        def odd = file ? file.toUriString().findAll(/[$*?\[\]{}#`"\\\n]/).unique() : []
+        def odd = file ? file.toUriString().findAll(/[$*?\[\]{}#`"\\\p{Cntrl}]/).collect { letter -> letter < ' ' ? 'a control character' : letter }.unique() : []
         if( odd )
-            throw new IllegalArgumentException("${file.toUriString()}: ${odd.join(' ')} found in the name, which Nextflow cannot stage; rename it, or make a link")
+            throw new IllegalArgumentException("${Samplesheet.shown(file.toUriString())}: ${odd.join(' ')} found in the name, which Nextflow cannot stage; rename it, or make a link")
     }
 
     /** Return options for every sample by where they are from, the weakest first: the project's params.yml, then --options. */

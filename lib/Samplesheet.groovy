@@ -7,6 +7,8 @@ class Samplesheet {
 
     static final List NEEDED = ['sample', 'image', 'mask', 'table']
     static final List KNOWN = NEEDED + ['markers', 'options']
+    // What Nextflow hands to a shell as it is where it links a store that has the sample's name
+    static final String UNFIT = /[{}$*\p{Cntrl}]/
 
     /** Return a map for each row; `resolve` turns a name or URI into a Path. */
     static List read(Path sheet, Closure resolve) {
@@ -34,6 +36,8 @@ class Samplesheet {
         }
         if( values.sample.contains('/') || values.sample.startsWith('.') )
             fail(sheet, "line ${line}: sample '${values.sample}' found, a name for a file expected")
+        if( values.sample =~ UNFIT )
+            fail(sheet, "line ${line}: sample '${shown(values.sample)}' found, a name without { } \$ * and control characters expected")
         def files = (NEEDED.drop(1) + 'markers').collectEntries { name ->
             [name, values[name] ? existing(sheet, line, name, values[name], resolve) : null]
         }
@@ -81,6 +85,11 @@ class Samplesheet {
         if( end < rest.size() )
             fail(sheet, "line ${number}: '${rest.substring(end + 1)}' found, fields divided by commas expected; inside of quotes a quote is written twice")
         fields
+    }
+
+    /** Return a text as one line. */
+    static String shown(String text) {
+        text.replaceAll(/\p{Cntrl}/, '?')
     }
 
     static void fail(Path sheet, String reason) {

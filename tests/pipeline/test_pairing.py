@@ -64,6 +64,7 @@ PROJECTS: dict[str, tuple[str, ...]] = {
     "old and new table": (*sample("s"), "quantification/unmicst-s_cell.csv"),
     "nothing": ("registration/s.ome.tif",),
     "dollar": sample("a$b"),
+    "tab": sample("a\tb"),
     "empty table": (*sample("s"), *sample("t")),
     "forms of tables": tuple(name for form in "abcdefghijklm" for name in sample(form)),
 }
@@ -180,6 +181,7 @@ def test_tables_may_be_compressed_and_in_any_encoding(found: dict[str, dict[str,
         ("old and new table", ["2 ways to pair", "s--unmicst_cell.csv", "unmicst-s_cell.csv"]),
         ("nothing", ["nothing to cut found", "registration/s.ome.tif: no mask"]),
         ("dollar", ["$ found in the name"]),
+        ("tab", ["a?b.ome.tif: a control character found in the name"]),
     ],
 )
 def test_errors(found: dict[str, dict[str, Any]], project: str, words: list[str]) -> None:

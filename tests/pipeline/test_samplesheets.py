@@ -25,6 +25,10 @@ RIGHT: dict[str, tuple[str, list[dict[str, str | None]]]] = {
         [{"id": "s", "options": None, "markers": None}],
     ),
     "blank lines": (f"\n{HEAD}\n\n{ROW}\n   \nu,i,m,t\n\n", [{"id": "s"}, {"id": "u"}]),
+    "odd names": (
+        f'{HEAD}\n"a\'b ,c.d é!#;&|<>()~?[x]%20:`""\\\\",i,m,t\n',
+        [{"id": "a'b ,c.d é!#;&|<>()~?[x]%20:`\"\\\\"}],
+    ),
     "an inch inside": (f'{HEAD},options\n{ROW},5" wide\n', [{"options": '5" wide'}]),
 }
 WRONG: dict[str, tuple[str, str]] = {
@@ -40,6 +44,14 @@ WRONG: dict[str, tuple[str, str]] = {
         "sample,image,labels,table\ns,i,m,t\n",
         "columns sample, image, labels, table found",
     ),
+    **{
+        f"no name for Nextflow: {name!r}": (
+            f'{HEAD}\n"{name}",i,m,t\n',
+            f"line 2: sample '{name}' found, a name without {{ }} $ * and control characters exp",
+        )
+        for name in ("d{x,y}", "d$x", "d*")
+    },
+    "a tab": (f"{HEAD}\nd\tx,i,m,t\n", "line 2: sample 'd?x' found, a name without"),
     "no UTF-8": (f"{HEAD}\n\udce9,i,m,t\n", "bytes that are no UTF-8 found; save it as CSV in"),
     "nothing": ("", "columns  found, sample, image, mask, table and optionally"),
 }
