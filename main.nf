@@ -19,7 +19,7 @@ workflow {
         Run.checkInputs(found.samples, places.outdir)
     }
     catch( IllegalArgumentException problem ) {
-        error(problem.message)
+        error(problem.message + Published.locale([problem.message]))
     }
     log.info(Run.pairing(found))
     if( params.dry_run.toString() == 'true' ) {
@@ -31,7 +31,7 @@ workflow {
         Cohort.check(places.outdir)
     }
     catch( IllegalArgumentException problem ) {
-        error(problem.message)
+        error(problem.message + Published.locale([problem.message]))
     }
 
     def samples = channel.fromList(found.samples).map { sample ->

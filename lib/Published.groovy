@@ -1,3 +1,4 @@
+import java.nio.charset.Charset
 import java.nio.file.FileSystems
 import java.nio.file.FileVisitOption
 import java.nio.file.Files
@@ -51,7 +52,7 @@ class Published {
         stores.collect { name, made ->
             def store = folder.resolve(name)
             def problem = difference(made, store) ?: (hashes ? altered(store) : null)
-            problem ? "${name}: ${problem} in ${folder.toUriString()}${kept(store, 'incomplete', when)}".toString() : null
+            problem ? "${name}: ${problem} in ${folder.toUriString()}${locale([name] + made.keySet())}${kept(store, 'incomplete', when)}".toString() : null
         }.findAll { problem -> problem }
     }
 
@@ -67,6 +68,14 @@ class Published {
         catch( IOException | UncheckedIOException problem ) {
             return "cannot be read (${problem.message})"
         }
+    }
+
+    /** Say that the locale has no letters for some names, so that Java cannot use them; '' where it has. */
+    static String locale(Collection<String> names) {
+        def encoding = System.getProperty('sun.jnu.encoding') ?: 'UTF-8'
+        def letters = Charset.forName(encoding).newEncoder()
+        names.every { name -> letters.canEncode(name) } ? ''
+            : "; names have letters that the locale (${encoding}) has not: set LC_ALL to one of UTF-8, such as C.UTF-8, where Nextflow is started"
     }
 
     /** Say how many files of a store have other bytes than its manifest names; null where none has, or there is no manifest. */

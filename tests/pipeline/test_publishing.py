@@ -195,6 +195,27 @@ def test_other_bytes_of_the_same_size(
     assert len([name for name in names(project / "thumbnails") if "incomplete" in name]) == 1
 
 
+LOCALE = "names have letters that the locale (ANSI_X3.4-1968) has not: set LC_ALL to one of UTF-8"
+
+
+def test_names_that_the_locale_cannot_write(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    table = project / sample("s")[2]
+    head = "CellID,Area µm²,X_centroid,Y_centroid"
+    table.write_text(f"{head}\n1,3,10,8\n2,4,33.5,22.5\n")
+    words = ("--in", project, "--options=--layout cells")
+    done = pipeline(*words, LC_ALL="C")
+    assert done.status == 1, done.text
+    assert "failed: s--unmicst_cell: s--unmicst_cell.zarr: " in done.text
+    assert f" files arrived whole in {project}/thumbnails; {LOCALE}" in done.text
+    done = pipeline(*words, "-resume", LC_ALL="C.UTF-8")
+    assert (done.status, done.submitted) == (0, 0), done.text
+
+    done = pipeline("--in", write(tmp_path / "q", *sample("é")), LC_ALL="C")
+    assert (done.status, done.submitted) == (1, 0), done.text
+    assert LOCALE in done.text
+
+
 def test_outdir_that_is_a_file(pipeline: Run, tmp_path: Path) -> None:
     project = write(tmp_path / "p", *sample("s"))
     (tmp_path / "out").write_text("mine")
