@@ -1,5 +1,6 @@
 // A page of some cells of a store, and what the page of a run shows of it. Options: task.ext.args, flags of
-// `cellcutter gallery`. A gallery that cannot be drawn is no failure: the reason is in problem.txt.
+// `cellcutter gallery`. A gallery that cannot be drawn is no failure: the reason is in problem.txt. One that is
+// killed, most often for want of memory, fails, so that errorStrategy can have it run again.
 process GALLERY {
     tag "${meta.id}"
     label 'process_single'
@@ -24,8 +25,12 @@ process GALLERY {
     """
     mkdir gallery
     test -e ${store} && store=${store} || store=${store}.zip
-    cellcutter gallery ${task.ext.args ?: ''} -p ${task.cpus} -- "\$store" ${page} 2> said.txt || tail -n 1 said.txt > problem.txt
+    status=0
+    cellcutter gallery ${task.ext.args ?: ''} -p ${task.cpus} -- "\$store" ${page} 2> said.txt || status=\$?
     cat said.txt >&2
+    # What was killed may be run again, with more memory
+    test \$status -lt 128 || exit \$status
+    test \$status -eq 0 || tail -n 1 said.txt > problem.txt
     touch problem.txt
     cellcutter report --output thumbnails/about.json --multiqc thumbnails/about_mqc.json -- "\$store"
     mv thumbnails/about.json thumbnails/about_mqc.json .

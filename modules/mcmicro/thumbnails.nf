@@ -54,8 +54,12 @@ process cellcutter {
     mkdir gallery
     # What cannot be looked at is no failure
     if ${looks}; then
-        cellcutter gallery --number 200 -p ${task.cpus} -- "\$store" ${page} 2> said.txt || tail -n 1 said.txt > problem.txt
+        status=0
+        cellcutter gallery --number 200 -p ${task.cpus} -- "\$store" ${page} 2> said.txt || status=\$?
         cat said.txt >&2
+        test \$status -eq 0 || tail -n 1 said.txt > problem.txt
+        # No reason to lose the cells, which are cut
+        test \$status -lt 128 || echo "stopped by signal \$((status - 128)); 9 is most often for want of memory" > problem.txt
         touch problem.txt
         cellcutter report --output about.json --multiqc about_mqc.json -- "\$store" || echo 'no report' >&2
     fi

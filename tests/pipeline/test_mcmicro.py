@@ -593,13 +593,15 @@ def test_errors(
     assert "No pre-stitched image" not in done.text
 
 
-def failing(tmp_path: Path, words: str) -> str:
+def failing(
+    tmp_path: Path, words: str, how: str = 'echo "cellcutter: error: no room" >&2; exit 2'
+) -> str:
     """Return a PATH whose `cellcutter` fails where its words are like those given."""
     command = tmp_path / "commands" / "cellcutter"
     command.parent.mkdir()
     command.write_text(
         "#!/bin/sh\n"
-        f'case "$*" in {words}) echo "cellcutter: error: no room" >&2; exit 2;; esac\n'
+        f'case "$*" in {words}) {how};; esac\n'
         f'exec {Path(sys.executable).parent}/cellcutter "$@"\n'
     )
     command.chmod(0o755)
@@ -616,6 +618,16 @@ def test_a_store_that_nothing_is_told_of(mcmicro: Run, tmp_path: Path) -> None:
     assert found["asked"] is None
     assert found["problems"] == ["nothing is told of its cells: see its log in qc/provenance"]
     assert "no room" in (project / "qc/provenance/cellcutter-1.log").read_text()
+
+
+def test_a_killed_gallery_costs_no_store(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    done = mcmicro(project, *LAST, PATH=failing(tmp_path, "gallery*", "kill -9 $$"))
+    assert (done.status, done.submitted) == (0, 1), done.text
+    name = "s--unmicst_cell"
+    check(project, sample("s"), tmp_path)
+    problem = "no gallery: stopped by signal 9; 9 is most often for want of memory"
+    assert check_page(project, name, without=(name,)) == {name: problem}
 
 
 def test_what_was_published_is_checked(mcmicro: Run, tmp_path: Path) -> None:

@@ -121,3 +121,28 @@ def test_what_programs_say_may_have_any_bytes(pipeline: Run, tmp_path: Path) -> 
     (cut,) = about(project / "thumbnails/index.html")["samples"]
     assert cut["problems"] == ["no gallery: 5 \N{REPLACEMENT CHARACTER}m"]
     assert cut["asked"] == 2
+
+
+def test_a_killed_gallery_is_drawn_again_with_more_memory(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"), *sample("t"))
+    once = f"ls thumbnails | grep -q ^t-- || mkdir {tmp_path}/once"
+    kill = f"if [ $1 = gallery ] && {{ {once}; }}; then kill -9 $$; fi"
+    (tmp_path / "few.config").write_text(
+        "process { withName: 'GALLERY' { memory = { 512.MB * task.attempt } } }"
+    )
+    words = ("--in", project, "--gallery=true", "-c", "few.config")
+    done = pipeline(*words, PATH=commands(tmp_path, cellcutter=kill))
+    assert done.status == 0, done.text
+    assert "2 of 2 cut" in done.text
+    # Of the other nothing helps, and its store stays
+    assert done.text.count("process > GALLERY (s--unmicst_cell)") == 2
+    assert done.text.count("process > GALLERY (t--unmicst_cell)") == 4
+    out = project / "thumbnails"
+    assert "no gallery of t--unmicst_cell, whose thumbnails are whole" in done.text
+    s, t = about(out / "index.html")["samples"]
+    assert (s["gallery"], s["problems"]) == ("qc/s--unmicst_cell.html", [])
+    (problem,) = t["problems"]
+    assert problem.startswith("no gallery: killed, most often for want of memory: it had 2 GB; ")
+    assert (out / t["store"]).is_dir()
+    assert (out / "qc/s--unmicst_cell.html").exists()
+    assert cellcutter.open(out / "cells.csv").shape[0] == 4
