@@ -16,6 +16,7 @@ workflow {
         places = [outdir: file(params.outdir), reports: file(params.reports), trace: file("${params.reports}/trace.txt"),
                   assets: projectDir.resolve('cellcutter/view/assets'), nextflow: workflow.nextflow.version.toString()]
         found = Run.samples(params) { name -> file(name, glob: false) }
+        Run.checkWork(workflow.workDir)
         Run.checkInputs(found.samples, places.outdir)
     }
     catch( IllegalArgumentException problem ) {

@@ -1,4 +1,5 @@
 import java.nio.charset.Charset
+import java.nio.charset.StandardCharsets
 import java.nio.file.FileSystems
 import java.nio.file.FileVisitOption
 import java.nio.file.Files
@@ -38,7 +39,8 @@ class Published {
     /** Return the stores of a task's list: name to its files, each with its size; a file by itself is ''. */
     static Map<String, Map<String, Long>> made(Path list) {
         def stores = [:]
-        list.eachLine('UTF-8') { line ->
+        // As Java reads the names of the files themselves
+        new String(Files.readAllBytes(list), letters()).eachLine { line ->
             // "total" lines have no folder
             def match = line =~ '^ *([0-9]+) [^/]+/([^/]+)/?(.*)$'
             if( match )
@@ -70,12 +72,15 @@ class Published {
         }
     }
 
-    /** Say that the locale has no letters for some names, so that Java cannot use them; '' where it has. */
+    /** Say that some names want another locale, since Java uses that of the machine for names; '' where it is right. */
     static String locale(Collection<String> names) {
-        def encoding = System.getProperty('sun.jnu.encoding') ?: 'UTF-8'
-        def letters = Charset.forName(encoding).newEncoder()
-        names.every { name -> letters.canEncode(name) } ? ''
-            : "; names have letters that the locale (${encoding}) has not: set LC_ALL to one of UTF-8, such as C.UTF-8, where Nextflow is started"
+        letters() == StandardCharsets.UTF_8 || names.every { name -> StandardCharsets.US_ASCII.newEncoder().canEncode(name) } ? ''
+            : "; names have letters for which the locale has to be one of UTF-8, not of ${letters()}: set LC_ALL, to C.UTF-8 say, where Nextflow is started"
+    }
+
+    /** Return the encoding that Java uses for names of files. */
+    static Charset letters() {
+        Charset.forName(System.getProperty('sun.jnu.encoding') ?: 'UTF-8')
     }
 
     /** Say how many files of a store have other bytes than its manifest names; null where none has, or there is no manifest. */

@@ -115,6 +115,9 @@ class Run {
             def why = found.leftOut.collect { reason -> "\n  left out: ${reason}" }.join('')
             throw new IllegalArgumentException("${source.toUriString()}: nothing to cut found; an image, a mask and a table of the same name expected${why}")
         }
+        def odd = found.samples*.id.findAll { id -> Published.locale([id]) }
+        if( odd )
+            throw new IllegalArgumentException("sample ${odd.join(', ')}")
         found.samples.each { sample -> [sample.image, sample.mask, sample.table, sample.markers].each { file -> checkName(file) } }
         def empty = found.samples.findAll { sample -> CellTable.isEmpty(sample.table) }
         def sources = options(params, resolve)
@@ -123,6 +126,13 @@ class Run {
             sample + [options: sources.values() + own.values(), sources: sources.keySet() + own.keySet()]
         }
         found + [samples: samples, empty: empty]
+    }
+
+    /** Stop at a work folder in which no task can run. */
+    static void checkWork(Path folder) {
+        def odd = folder.toUriString().findAll(Samplesheet.UNFIT).unique()
+        if( odd )
+            throw new IllegalArgumentException("${Samplesheet.shown(folder.toUriString())}: ${odd.join(' ')} found in the name of the work folder, which Nextflow cannot use; name another by -work-dir")
     }
 
     /** Nextflow hands these characters to the shell as they are. */

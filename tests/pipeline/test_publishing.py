@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,7 +196,7 @@ def test_other_bytes_of_the_same_size(
     assert len([name for name in names(project / "thumbnails") if "incomplete" in name]) == 1
 
 
-LOCALE = "names have letters that the locale (ANSI_X3.4-1968) has not: set LC_ALL to one of UTF-8"
+LOCALE = "names have letters for which the locale has to be one of UTF-8, not of "
 
 
 def test_names_that_the_locale_cannot_write(pipeline: Run, tmp_path: Path) -> None:
@@ -207,13 +208,30 @@ def test_names_that_the_locale_cannot_write(pipeline: Run, tmp_path: Path) -> No
     done = pipeline(*words, LC_ALL="C")
     assert done.status == 1, done.text
     assert "failed: s--unmicst_cell: s--unmicst_cell.zarr: " in done.text
-    assert f" files arrived whole in {project}/thumbnails; {LOCALE}" in done.text
+    assert f" files arrived whole in {project}/thumbnails; {LOCALE}US-ASCII: " in done.text
     done = pipeline(*words, "-resume", LC_ALL="C.UTF-8")
     assert (done.status, done.submitted) == (0, 0), done.text
 
-    done = pipeline("--in", write(tmp_path / "q", *sample("é")), LC_ALL="C")
+    # One that has the letters, in other bytes
+    if not shutil.which("localedef") or not Path("/usr/share/i18n/locales/de_DE").exists():
+        pytest.skip("no localedef and its sources found")
+    latin = {"LC_ALL": "de_DE.ISO-8859-1", "LOCPATH": str(tmp_path)}
+    folder = tmp_path / latin["LC_ALL"]
+    subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", folder], check=True)
+    done = pipeline(*words, "--outdir", "out", **latin)
+    assert done.status == 0, done.text
+    assert (tmp_path / "out" / STORE / "obs" / "Area µm²" / "zarr.json").exists()
+
+    done = pipeline("--in", write(tmp_path / "q", *sample("é")), **latin)
     assert (done.status, done.submitted) == (1, 0), done.text
-    assert LOCALE in done.text
+    assert f"; {LOCALE}ISO-8859-1: " in done.text
+
+
+def test_work_folder_that_nextflow_cannot_use(pipeline: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"))
+    done = pipeline("--in", project, "-work-dir", "w{a,b}")
+    assert (done.status, done.submitted) == (1, 0), done.text
+    assert f"{tmp_path}/w{{a,b}}: {{ }} found in the name of the work folder" in done.text
 
 
 def test_outdir_that_is_a_file(pipeline: Run, tmp_path: Path) -> None:
