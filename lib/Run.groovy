@@ -132,7 +132,7 @@ class Run {
     static void checkWork(Path folder) {
         def odd = folder.toUriString().findAll(Samplesheet.UNFIT).unique()
         if( odd )
-            throw new IllegalArgumentException("${Samplesheet.shown(folder.toUriString())}: ${odd.join(' ')} found in the name of the work folder, which Nextflow cannot use; name another by -work-dir")
+            throw new IllegalArgumentException("${Samplesheet.shown("${folder.toUriString()}: ${odd.join(' ')}")} found in the name of the work folder, which Nextflow cannot use; name another by -work-dir")
     }
 
     /** Nextflow hands these characters to the shell as they are. */
