@@ -147,7 +147,7 @@ def _samples(
         gallery = next(filter(Path.is_file, pages), None)
         found.append(sample_of(name, store, page, gallery))
         for problem in found[-1]["problems"]:
-            log.warning("%s: %s", name, problem)
+            log.warning("%s: %s", found[-1]["name"], problem)
         tally.add()
     return found
 
