@@ -20,7 +20,7 @@ from cellcutter.store.whole import Moved, WholeFiles, Written, reclaim
 from tests import slides
 from tests.store.publishing.test_nothing_lost import contents
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # A run to which something happens before it opens a chunk or shard of thumbnails to write;
 # it tells how many of them it has opened
 INTERRUPTED = r"""
