@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cellcutter.cells.all_columns import TableColumns
+from cellcutter.cells.columns import ids_called
 from cellcutter.errors import SettingsError, StoreError, TableError, reading
 from cellcutter.store.publishing.claim import claimed
 from cellcutter.store.publishing.names import Form, Names, begins
@@ -23,11 +24,10 @@ from cellcutter.store.reading.listing import CELL, ROW, SLIDE, STORE
 from cellcutter.store.reading.opening import Paths
 from cellcutter.store.reading.several import names_of
 from cellcutter.store.reading.slide import Slide
+from cellcutter.store.reading.table import OWN
 from cellcutter.types import Column, Ints, Name
 
-_OURS = (SLIDE, STORE, ROW, CELL)
-# Then what was cut, and behind it the columns of the tables
-_CUT = ("X_start", "X_stop", "Y_start", "Y_stop", "OutOfBounds", "row", "Status")
+_OURS = (SLIDE, STORE, ROW, CELL)  # then what was cut, and the columns of the tables
 _ROWS = 100_000  # that are text at one time
 _HEADS = [",".join(names).encode() for names in (_OURS, [f'"{name}"' for name in _OURS])]
 _LIST = Form("a list of cells", "lists of cells", begins(*_HEADS))
@@ -123,7 +123,7 @@ def _frame(slide: Slide, table: Path | None, file: Path) -> pd.DataFrame:
     if ids is None or obs.index.name != CELL:
         raise StoreError(f"{slide.path}: no CellIDs found, a store of cells expected")
     columns: dict[str, Any] = {str(name): obs[name] for name in obs}
-    has_table = set(columns) - set(_CUT)
+    has_table = set(columns) - set(OWN)
     if table is not None and not has_table:
         order = columns["row"].to_numpy(np.int64) if "row" in columns else None
         columns |= _given(table, slide, ids, order, file)
@@ -134,7 +134,7 @@ def _frame(slide: Slide, table: Path | None, file: Path) -> pd.DataFrame:
         CELL: ids,
     }
     renamed = {_free(name, _OURS): values for name, values in columns.items()}
-    cut = {name: renamed.pop(name) for name in _CUT if name in renamed}
+    cut = {name: renamed.pop(name) for name in OWN if name in renamed}
     everything = {**ours, **cut, **renamed}
     return pd.DataFrame({name: _plain(values) for name, values in everything.items()})
 
@@ -159,7 +159,8 @@ def _given(
 ) -> Mapping[str, Any]:
     """Return the columns of the table that a store was cut by."""
     found: dict[str, Any] = {}
-    key, has_key = _key(slide), False
+    options = slide.about.get("options")
+    key, has_key = ids_called(options if isinstance(options, dict) else {}), False
     with (
         reading(table, "a table of cells", TableError),
         TableColumns(table, len(ids), file.parent) as columns,
@@ -168,7 +169,7 @@ def _given(
             values = _series(columns.read(name, order))
             has_key |= name.strip() == key
             if name.strip() != key:
-                found[_free(name, (*_CUT, *_OURS))] = values
+                found[_free(name, (*OWN, *_OURS))] = values
             elif not np.array_equal(np.asarray(values), ids):
                 raise TableError(
                     f"{table}: other CellIDs than in {slide.path} found, the table that it was "
@@ -177,13 +178,6 @@ def _given(
     if not has_key:
         raise TableError(f"{table}: no column {key} found, the table of {slide.path} expected")
     return found
-
-
-def _key(slide: Slide) -> str:
-    """Return what the column of CellIDs is called in the table that a store was cut by."""
-    options = slide.about.get("options")
-    columns = options.get("columns") if isinstance(options, dict) else None
-    return str(columns.get(CELL, CELL)) if isinstance(columns, dict) else CELL
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

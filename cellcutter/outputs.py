@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from cellcutter.cells.all_columns import TableColumns
+from cellcutter.cells.columns import ids_called
 from cellcutter.request import Array, Request
 from cellcutter.store import describe
 from cellcutter.store.anndata import CellsStore
@@ -237,9 +238,7 @@ def given_names(table: TableColumns, request: Request) -> dict[str, str]:
     The column of the CellIDs is none of them.
     """
     own = {name for name, _ in request.columns()}
-    called: dict[str, object] = dict(request.options)
-    renamed = called.get("columns") or {}
-    key = renamed.get("CellID", "CellID") if isinstance(renamed, dict) else "CellID"
+    key = ids_called(dict(request.options))
     return {
         name: f"{name} (table)" if name in own else name
         for name in table.names

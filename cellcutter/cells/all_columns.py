@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LATIN = "cellcutter.latin-1"
-_CSV: Any = {"skipinitialspace": True, "index_col": False, **exact_floats()}
+_CSV: Any = {"skipinitialspace": True, "index_col": False}
 _VALUES = 1 << 20  # of a table that are in memory at one time
 
 
@@ -158,6 +158,7 @@ class TableColumns:
                     usecols=None if only is None else [only],
                     dtype=None if only is None else "string",
                     low_memory=False,
+                    **exact_floats(),
                     **_CSV,
                 ) as frames:
                     yield from frames
@@ -171,7 +172,7 @@ class TableColumns:
     def _append(self, spool: _Spool, series: pd.Series[Any]) -> None:
         kind, values, missing = _plain(series, spool.texts)
         spool.kinds.add(kind)
-        spool.negative |= kind == "int" and bool(np.signbit(values.astype(np.float64)).any())
+        spool.negative |= kind == "int" and int(values.min(initial=0)) < 0
         offset = self._file.seek(0, 2)
         if kind != "empty":
             self._file.write(np.ascontiguousarray(values).data)

@@ -93,3 +93,9 @@ def _plain(name: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def ids_called(options: Mapping[str, object]) -> str:
+    """Return what the column of CellIDs is called in a table that was cut with such options."""
+    renamed = options.get("columns")
+    return str(renamed.get(CELL_ID, CELL_ID)) if isinstance(renamed, dict) else CELL_ID

@@ -62,11 +62,11 @@ def act(given: Values, progress: ProgressReport) -> None:
         facts = [_facts(each) for each in verdicts]
         facts += [{"store": store, "whole": False, "error": str(e)} for store, e in none.items()]
         _print(json.dumps(facts, indent=2) + "\n")
-    first, *others = none.values() or [None]
-    for other in others if not as_json else ():
-        _print(f"{other}\n")
-    if first is not None:
-        raise first
+    errors = [*none.values()]
+    if not as_json:
+        _print("".join(f"{other}\n" for other in errors[1:]))
+    if errors:
+        raise errors[0]
     damaged = [each for each in verdicts if not each.whole]
     if damaged:
         number = sum(len(each.faults) for each in damaged)

@@ -81,7 +81,7 @@ def _compare_tables(slide: Slide, request: Request, verdict: Verdict) -> None:
 
 def _compare_columns(slide: Slide, request: Request, verdict: Verdict) -> None:
     """Compare the columns of the given table that are stored, one by one."""
-    stored = {name for name, _ in slide.columns()} - {*IDS, *OWN}
+    stored = set(map(str, slide.obs)) - {*IDS, *OWN}
     if not stored:
         return
     with (

@@ -58,8 +58,8 @@ def begins(*marks: bytes, within: int = 0, ends: int = 0) -> Callable[[Path], bo
             return False
         with path.open("rb") as file:
             head = file.read(length)
-            file.seek(-min(ends, path.stat().st_size), os.SEEK_END)
-            part = (head if within else b"") + (file.read() if ends else b"")
+            file.seek(max(0, path.stat().st_size - ends))
+            part = (head if within else b"") + file.read()
         return head.startswith(marks) or any(mark in part for mark in marks)
 
     return is_one

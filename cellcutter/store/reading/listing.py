@@ -9,6 +9,7 @@ Invariant: a file that does not list exactly the cells of its stores is an error
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,10 +59,10 @@ class Listing:
         if not pairs:
             raise StoreError(f"{path}: no cells found, {_EXPECTED}")
         for column, values in zip((SLIDE, STORE), zip(*pairs, strict=True), strict=True):
-            twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
-            if twice is not None:
+            twice = [value for value, number in Counter(values).items() if number > 1]
+            if twice:
                 raise StoreError(
-                    f"{path}: {column} {twice!r} found with several of the other, a store for "
+                    f"{path}: {column} {twice[0]!r} found with several of the other, a store for "
                     "each slide expected"
                 )
         self.names = [name for name, _ in pairs]
