@@ -94,10 +94,9 @@ def cut_missing(
 
     # tables are written while threads decode and encode
     with pool(1, "cellcutter-tables") as thread:
-        tables = thread.submit(write_tables)
+        thread.start(write_tables)
         if last:
             last.run(tally.add)
-        tables.result()
 
 
 def _cutting(

@@ -158,7 +158,7 @@ def survey_cells(
         None if window_size is None else around(table.y, table.x, window_size),
         limits.threads,
         limits.memory,
-        lambda done, total: progress("reading the mask", done, total),
+        progress,
     )
     if not window_size and not found.size:
         raise ImageError(

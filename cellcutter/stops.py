@@ -7,16 +7,23 @@ written, and the message would not be true.
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+
+
+_MOMENT = 0.01  # seconds
 
 
 class Stopped(BaseException):
@@ -54,12 +61,27 @@ class Stop:
         self.done = False
         self.number: int | None = None
 
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        if not self.done:
-            self.done = True  # once is enough: what was begun is cleaned away now
-            self.number = number
-            raise Stopped(number)
+        if self.done:
+            return
+        if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+            self.again(number)  # its locks would stay locked, and threads wait for them
+            return
+        self.done = True  # once is enough: what was begun is cleaned away now
+        self.number = number
+        raise Stopped(number)
+
+    def again(self, number: int) -> None:
+        """Have a signal come once more in a moment."""
+        self.done = False
+
+        def come() -> None:
+            time.sleep(_MOMENT)
+            if not self.done:
+                _send(number)
+
+        _thread.start_new_thread(come, ())
 
 
 class Held:
@@ -109,6 +131,15 @@ class Held:
         self.numbers.append(number)
 
 
+def _send(number: int) -> None:
+    """Send the main thread a signal, which ends its wait for a lock."""
+    thread = threading.main_thread().ident
+    if thread is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, number)
+    else:
+        signal.raise_signal(number)
+
+
 @contextmanager
 def held() -> Iterator[Held]:
     """Hold signals back until a step is done; then they do what they would have done."""
@@ -128,6 +159,8 @@ def raised() -> Iterator[None]:
     """Turn signals into :class:`Stopped`; a hang-up that is ignored (nohup) stays so."""
     stop = Stop()
     before = {}
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = partial(_dropped, stop, unraisable)
     try:
         for number in SIGNALS:
             before[number] = signal.getsignal(number)
@@ -137,5 +170,14 @@ def raised() -> Iterator[None]:
         yield
     finally:
         stop.done = True
+        sys.unraisablehook = unraisable
         for number, action in before.items():
             signal.signal(number, action)
+
+
+def _dropped(stop: Stop, otherwise: Callable[[Any], object], what: Any) -> None:
+    """See what a finalizer has raised; a stop that is lost so comes once more."""
+    if isinstance(what.exc_value, Stopped):
+        stop.again(what.exc_value.number)
+    else:
+        otherwise(what)

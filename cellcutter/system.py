@@ -150,10 +150,8 @@ def sync_tree(folder: Path) -> None:
         for parent, _, names in os.walk(folder):
             folders.append(Path(parent))
             files = [Path(parent, name) for name in names]
-            for _ in threads.map(sync_file, [file for file in files if not file.is_symlink()]):
-                pass
-        for _ in threads.map(sync_folder, reversed(folders)):
-            pass
+            threads.each(sync_file, (file for file in files if not file.is_symlink()))
+        threads.each(sync_folder, reversed(folders))
 
 
 def sync_folder(path: Path) -> None:

@@ -6,7 +6,6 @@ cell. They are read by regions of whole blocks, each block once, and never held 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,9 +15,10 @@ from cellcutter.cells.tally import Tally
 from cellcutter.engine.regions import Grid, grid_for, needed_blocks
 from cellcutter.engine.windows import Windows
 from cellcutter.errors import SettingsError
+from cellcutter.progress import Tally as Parts
 from cellcutter.read.image import Image
 from cellcutter.threads import pool
-from cellcutter.types import Bools, Ints
+from cellcutter.types import Bools, Ints, Progress
 
 MB = 1024 * 1024
 _AREA = 1 << 19  # pixels of a region
@@ -31,7 +31,7 @@ def survey(
     windows: Windows | None,
     threads: int,
     memory: int,
-    advance: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = lambda _what, _done, _total: None,
 ) -> Survey:
     """Find which cells the labels hold, how large they are, and whether windows hold them.
 
@@ -48,8 +48,8 @@ def survey(
     threads : int
     memory : int
         Bytes allowed.
-    advance : callable (done, total), optional
-        Called with the number of regions read.
+    progress : callable (what, done, total), optional
+        Called with the number of regions read, from any thread.
 
     Raises
     ------
@@ -64,9 +64,9 @@ def survey(
     every = wanted = ~labels.empty_blocks(0)
     if windows is not None:
         wanted = every & needed_blocks(windows, image_shape, grid.block_shape)
-    taken = _scan(tally, labels, grid, wanted, threads, memory, advance)
+    taken = _scan(tally, labels, grid, wanted, threads, memory, progress)
     if windows is not None and not tally.complete:
-        _scan(tally, labels, grid, every & ~wanted, threads, memory, advance)
+        _scan(tally, labels, grid, every & ~wanted, threads, memory, progress)
         wanted = every
     read = int(np.count_nonzero(wanted))
     return replace(tally.survey(), blocks=read, of=every.size, memory=taken)
@@ -84,7 +84,7 @@ def _scan(
     wanted: Bools,
     threads: int,
     memory: int,
-    advance: Callable[[int, int], None],
+    progress: Progress,
 ) -> int:
     """Tally the wanted blocks; return the bytes that it takes."""
     height, width = (min(r, s) for r, s in zip(grid.region_shape, labels.shape[1:], strict=True))
@@ -110,9 +110,10 @@ def _scan(
             labels.read_block(0, row, col, out)
         for y in range(0, len(pixels), rows):
             tally.add(pixels[y : y + rows], top + y, left)
+        read.add()
 
     regions = [r for r in range(grid.rows * grid.columns) if wanted[grid.blocks(r)].any()]
+    read = Parts(progress, "reading the mask", len(regions))
     with pool(threads, "cellcutter-survey") as some:
-        for done, _ in enumerate(some.map(count, regions), 1):
-            advance(done, len(regions))
+        some.each(count, regions)
     return threads * needed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -58,7 +59,23 @@ def _act(prog: str, given: Values, act: Act, *, verbose: bool) -> None:
 
 
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to stderr, where there is one, and shows no control characters of names."""
+    """Writes to stderr, where there is one, and shows no control characters of names.
+
+    Its lock is its own: that of the standard library stays locked where a signal comes while it is
+    got.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing = threading.Lock()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a line, one at a time."""
+        wanted = bool(self.filter(record))
+        if wanted:
+            with self._writing:
+                self.emit(record)
+        return wanted
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; nothing changes where nobody can read it."""

@@ -119,8 +119,7 @@ class Cutting:
             advance()
 
         with pool(self._plan.threads, "cellcutter-assemble") as threads:
-            for _ in threads.map(one, range(self._chunks)):
-                pass
+            threads.each(one, range(self._chunks))
 
     def _walk(
         self,

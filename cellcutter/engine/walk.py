@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -25,7 +24,7 @@ from cellcutter.engine.regions import Touches
 from cellcutter.engine.schedule import Groups
 from cellcutter.engine.windows import Windows
 from cellcutter.read.image import Image
-from cellcutter.threads import pool as start
+from cellcutter.threads import Tasks, pool
 from cellcutter.types import Indices, Ints, Pixels, unsigned
 
 
@@ -122,10 +121,8 @@ class Walker:
         self._left = steps * len(layer.buffers)
         self._buffer = np.full(groups.number, -1, np.int64)
         self._free = deque(range(buffers))
-        self._changed = threading.Condition()
-        self._under_way = 0
+        self._lock = threading.Lock()
         self._opening = 0
-        self._failure: BaseException | None = None
         self._memory = threading.local()
 
     def run(self, threads: int) -> None:
@@ -136,32 +133,27 @@ class Walker:
         BaseException
             The first error of any thread, after all threads have stopped.
         """
-        with start(threads, "cellcutter-cut") as pool:
-            try:
-                self._walk(pool, threads)
-            except BaseException as error:
-                self._fail(error)
-                raise
+        with pool(threads, "cellcutter-cut") as tasks:
+            self._walk(tasks, threads)
 
-    def _walk(self, pool: ThreadPoolExecutor, threads: int) -> None:
+    def _walk(self, tasks: Tasks, threads: int) -> None:
         """Hand out the work, region by region, to so many threads."""
         for group in np.flatnonzero(self._left == 0):  # no window of it touches the image
-            self._open(pool, np.array([group]))
-            self._start(pool, partial(self._finish, int(group)))
+            self._open(tasks, np.array([group]))
+            tasks.start(partial(self._finish, int(group)))
         for position in range(len(self._touches.regions)):
-            step = self._prepare(pool, position)
+            step = self._prepare(tasks, position)
             for plane in self._layer.buffers:
-                self._wait_until(lambda: self._under_way <= threads)
-                self._start(pool, partial(self._read, pool, step, plane))
-        self._wait_until(lambda: not self._under_way)
+                tasks.wait_until(lambda: tasks.left <= threads)
+                tasks.start(partial(self._read, tasks, step, plane))
 
-    def _prepare(self, pool: ThreadPoolExecutor, position: int) -> _Step:
+    def _prepare(self, tasks: Tasks, position: int) -> _Step:
         """Open the buffers that a step needs, and say where its windows go."""
         touches, only = self._touches, self._layer.only
         windows = touches.of(position)
         group, slot = self._groups.of(windows)
         groups = np.unique(group)
-        self._open(pool, groups[self._buffer[groups] < 0])
+        self._open(tasks, groups[self._buffer[groups] < 0])
         region = int(touches.regions[position])
         top, _, left, _ = touches.grid.box(region)
         margin = self._windows.size - 1
@@ -175,18 +167,19 @@ class Walker:
         only = None if only is None else only[windows]
         return _Step(region, touches.needed_in(region), placement, only, groups)
 
-    def _open(self, pool: ThreadPoolExecutor, groups: Indices) -> None:
+    def _open(self, tasks: Tasks, groups: Indices) -> None:
         """Take a free buffer for each of some groups and have it made ready, in threads.
 
         Memory that was never used is dear to touch, and a shuffled table opens all buffers at
         once: one thread alone would take as long as all the rest.
         """
         for group in groups.tolist():
-            self._wait_until(lambda: bool(self._free))
+            tasks.wait_until(lambda: bool(self._free))
             self._buffer[group] = self._free.popleft()
-            self._opening += 1
-            self._start(pool, partial(self._make_ready, group))
-        self._wait_until(lambda: not self._opening)
+            with self._lock:
+                self._opening += 1
+            tasks.start(partial(self._make_ready, group))
+        tasks.wait_until(lambda: not self._opening)
 
     def _make_ready(self, group: int) -> None:
         """Zero the slots of a buffer that no single read fills."""
@@ -196,10 +189,10 @@ class Walker:
         for channel in chain.from_iterable(self._layer.buffers.values()):
             channel.buffers[buffer, merged] = 0
             channel.buffers[buffer, len(members) :] = 0
-        with self._changed:
+        with self._lock:
             self._opening -= 1
 
-    def _read(self, pool: ThreadPoolExecutor, step: _Step, plane: int) -> None:
+    def _read(self, tasks: Tasks, step: _Step, plane: int) -> None:
         """Read one plane of a region and put its windows into the buffers."""
         layer = self._layer
         pixels = self._decode(step, plane)
@@ -214,11 +207,11 @@ class Walker:
                 self._batch,
                 step.only,
             )
-        with self._changed:
+        with self._lock:
             self._left[step.groups] -= 1
             complete = step.groups[self._left[step.groups] == 0]
         for group in complete:
-            self._start(pool, partial(self._finish, int(group)))
+            tasks.start(partial(self._finish, int(group)))
         self._advance()
 
     def _decode(self, step: _Step, plane: int) -> Pixels:
@@ -249,35 +242,5 @@ class Walker:
     def _finish(self, group: int) -> None:
         buffer = int(self._buffer[group])
         self._emit(group, buffer)
-        with self._changed:
-            self._free.append(buffer)
+        self._free.append(buffer)
         self._advance()
-
-    def _start(self, pool: ThreadPoolExecutor, task: Callable[[], None]) -> None:
-        """Have a thread do a task; its failure ends the walk."""
-
-        def run() -> None:
-            try:
-                if self._failure is None:
-                    task()
-            except BaseException as error:  # noqa: BLE001 - raised again by the walking thread
-                self._fail(error)
-            finally:
-                with self._changed:
-                    self._under_way -= 1
-                    self._changed.notify_all()
-
-        with self._changed:
-            self._under_way += 1
-        pool.submit(run)
-
-    def _wait_until(self, ready: Callable[[], bool]) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: ready() or self._failure is not None)
-            if self._failure is not None:
-                raise self._failure
-
-    def _fail(self, error: BaseException) -> None:
-        with self._changed:
-            self._failure = self._failure or error
-            self._changed.notify_all()

@@ -15,7 +15,7 @@ from cellcutter.documented import takes
 from cellcutter.errors import StoreError
 from cellcutter.formats import targets
 from cellcutter.formats.targets import Layouts, Target
-from cellcutter.formats.work import WRITTEN, Written, fit, read_nbytes, spread
+from cellcutter.formats.work import WRITTEN, Written, fit, read_nbytes
 from cellcutter.kinds import read_path
 from cellcutter.limits import MB, Limits
 from cellcutter.options import Name
@@ -28,6 +28,7 @@ from cellcutter.store.publishing.publish import Publication
 from cellcutter.store.reading.cells import Cells
 from cellcutter.store.reading.slide import Slide
 from cellcutter.store_options import ConvertOptions
+from cellcutter.threads import pool
 from cellcutter.types import Progress
 
 log = logging.getLogger("cellcutter")
@@ -151,7 +152,8 @@ def _copy(
                 target.write_masks(index, read_masks.read(rows).astype(bool, copy=False))
             tally.add()
 
-        spread(write, total, threads)
+        with pool(max(1, min(threads, total)), "cellcutter-store") as several:
+            several.each(write, range(total))
 
 
 def _finish(target: Target, publication: Publication) -> list[Path]:

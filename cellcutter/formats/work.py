@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from cellcutter.errors import SettingsError
 from cellcutter.limits import MB, Limits
 from cellcutter.store.reading.slide import Slide
-from cellcutter.threads import pool
 
 WRITTEN = """Written
     What was written: names, shape, size, and how long it took."""
@@ -43,33 +39,6 @@ class Written:
     nbytes: int
     seconds: float
     identity: str | None = None
-
-
-def spread(work: Callable[[int], None], number: int, threads: int) -> None:
-    """Do something for 0 to `number` - 1; after an error or a signal nothing begins any more.
-
-    Parameters
-    ----------
-    work : callable
-    number : int
-    threads : int
-    """
-    numbers = iter(range(number))
-    stop = threading.Event()
-
-    def some() -> None:
-        for each in numbers:
-            if stop.is_set():
-                return
-            work(each)
-
-    with pool(max(1, min(threads, number)), "cellcutter-store") as several:
-        try:
-            for done in as_completed([several.submit(some) for _ in range(min(threads, number))]):
-                done.result()
-        except BaseException:
-            stop.set()
-            raise
 
 
 def read_nbytes(slide: Slide) -> int:

@@ -58,8 +58,14 @@ def write_page(
         Counts cells.
     """
     pixels, masks = _bytes(scene, tally)
+    parts = [*pixels, *([] if masks is None else [masks])]
+    packed = [""] * len(parts)
+
+    def pack(number: int) -> None:
+        packed[number] = _packed(parts[number])
+
     with pool(scene.cells.threads, "cellcutter-page") as threads:
-        packed = [*threads.map(_packed, [*pixels, *([] if masks is None else [masks])])]
+        threads.each(pack, range(len(parts)))
     about = _about(scene, columns, group_by, has_masks=masks is not None)
     with path.open("w", encoding="utf-8") as file:
         file.writelines(_parts(about, packed))

@@ -2,7 +2,7 @@ r"""Try to break the publication: each system call fails in turn, runs are kille
 
     python -m tests.faults.campaign                     # a sample, within a minute
     python -m tests.faults.campaign --every 16 --taken 16 --kills 500 --pairs 200 --resumed 500 \
-        --full 100
+        --full 100 --stops 1
 
 Full disks need root.
 
@@ -34,6 +34,7 @@ from tests.faults.injection import ACTIONS, Injection, calls_of, hide
 from tests.faults.killing import kill
 from tests.faults.resuming import Resuming, fill, resume, take_over
 from tests.faults.scene import HIDDEN, MODES, Scene, contents, fork, wait
+from tests.faults.stopping import stop
 
 
 def inject(scene: Scene, counts: Counts, every: int, seed: int) -> None:
@@ -168,6 +169,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--resumed", type=int, default=20, help="kills of runs with --resume")
     parser.add_argument("--full", type=int, default=16, help="sizes of full disks")
+    parser.add_argument("--stops", type=int, default=80, help="each N-th place of the code")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work")
     given = parser.parse_args()
@@ -182,6 +184,7 @@ def main() -> int:
         runs = Resuming(scene)
         resume(runs, counts, given.resumed, rng)
         take_over(runs, counts, given.taken, given.seed)
+        stop(scene, counts, given.stops, rng)
         if os.geteuid() == 0:
             fill(runs, counts, given.full, rng)
     return counts.show()

@@ -20,6 +20,7 @@ def test_sample():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pairs of runs to one name" in done.stdout
+    assert "SIGTERM between two steps of threads" in done.stdout
 
 
 @pytest.mark.timeout(240)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 from cellcutter.machine import available_cpus
+from cellcutter.threads import Tasks, Threads
 
 T = TypeVar("T")
 MOST_THREADS = 16
 """That read at one time, where they wait for a network."""
 # By process: one that was forked has none of its parent's threads. Those of the parent are kept, so
 # that nothing of theirs is taken down in the child.
-_pools: dict[int, ThreadPoolExecutor] = {}
+_threads: dict[int, Threads] = {}
 
 
 def run(tasks: Sequence[Callable[[], None]], threads: int) -> None:
@@ -29,23 +30,25 @@ def run(tasks: Sequence[Callable[[], None]], threads: int) -> None:
     left = iter(tasks)  # a list's iterator gives each item to one thread only
 
     def work() -> None:
-        for task in left:
-            task()
+        try:
+            for task in left:
+                task()
+        except BaseException:
+            deque(left, maxlen=0)  # no other begins
+            raise
 
-    pool = _pools.get(os.getpid())
-    if pool is None:
-        made = ThreadPoolExecutor(max(available_cpus(), MOST_THREADS), "cellcutter-read")
-        pool = _pools.setdefault(os.getpid(), made)
-    others = [pool.submit(work) for _ in range(min(threads, len(tasks)) - 1)]
+    known = _threads.setdefault(os.getpid(), Threads("cellcutter-read", daemon=True))
+    others = min(threads, len(tasks)) - 1
+    known.start(min(others, max(available_cpus(), MOST_THREADS)))
+    parts = Tasks(known)
     try:
+        for _ in range(others):
+            parts.start(work)
         work()
-    finally:
-        for other in others:
-            other.cancel()
-        wait(others)
-    for other in others:
-        if not other.cancelled():
-            other.result()
+        parts.wait()
+    except BaseException as error:
+        parts.stop_and_wait(error)
+        raise
 
 
 class PerProcess(Generic[T]):
