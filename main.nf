@@ -26,10 +26,12 @@ workflow {
     if( params.dry_run.toString() == 'true' ) {
         return
     }
+    // What is moved away cannot be looked at any more
+    def looks = params.gallery.toString() == 'true' && params.publish_dir_mode != 'move'
     try {
         Run.checkWritable(places.outdir, '--outdir')
         Run.checkWritable(places.reports, '--reports')
-        Cohort.check(places.outdir)
+        Run.checkTaken(places.outdir, found.samples*.id, looks)
     }
     catch( IllegalArgumentException problem ) {
         error(problem.message + Published.locale([problem.message]))
@@ -40,8 +42,6 @@ workflow {
     }
     CUT_CELLS(samples)
 
-    // What is moved away cannot be looked at any more
-    def looks = params.gallery.toString() == 'true' && params.publish_dir_mode != 'move'
     def told = looks ? [about: Collections.synchronizedMap([:]), pages: Collections.synchronizedMap([:])] : null
     def versions = CUT_CELLS.out.versions_cellcutter
     if( looks ) {

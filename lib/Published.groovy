@@ -176,6 +176,40 @@ class Published {
         }
     }
 
+    /** Stop where something that cellcutter did not write has a name that results of a sample can have. */
+    static void check(Path folder, String id) {
+        def mine = names(id).collect { name -> folder.resolve(name) }.find { store -> isForeign(store) }
+        if( mine )
+            throw new IllegalArgumentException("${mine.toUriString()}: a store or file that cellcutter did not write found where results are to be made; " +
+                'rename it, or choose another folder for the results')
+    }
+
+    /** Tell whether something is not cellcutter's; what is left of a copy that was interrupted is. */
+    static boolean isForeign(Path store) {
+        if( !lies(store) || isOurs(store) )
+            return false
+        if( Files.isDirectory(store) ) {
+            // Any file may be missing yet; arrays of cellcutter have no fill value
+            def array = text(store, '.zarray')
+            return ['.zattrs', '.zgroup', 'zarr.json'].any { name -> Files.exists(store.resolve(name)) } || array && !array.contains('"fill_value": null')
+        }
+        Files.exists(store) && store.fileSystem == FileSystems.default && Files.size(store) && (!beginsAsZip(store) || isZip(store))
+    }
+
+    static boolean beginsAsZip(Path file) {
+        new String(file.withInputStream { stream -> stream.readNBytes(2) }, 'UTF-8') == 'PK'
+    }
+
+    static boolean isZip(Path file) {
+        try {
+            new java.util.zip.ZipFile(file.toRealPath().toFile()).close()
+            return true
+        }
+        catch( IOException problem ) {
+            return false
+        }
+    }
+
     /** Return the text of a file in a store; '' where there is none. */
     static String text(Path store, String name) {
         if( Files.isDirectory(store) ) {

@@ -101,6 +101,16 @@ class Run {
         }
     }
 
+    /** Stop where something that cellcutter did not write has the name of a result. */
+    static void checkTaken(Path outdir, Collection<String> ids, boolean looks) {
+        Cohort.check(outdir)
+        ids.each { id ->
+            Published.check(outdir, id)
+            if( looks )
+                RunPage.check(outdir, id)
+        }
+    }
+
     static Path real(Path file) {
         file.fileSystem == FileSystems.default && Files.exists(file) ? file.toRealPath() : file.toAbsolutePath().normalize()
     }

@@ -14,6 +14,7 @@ class RunPage {
 
     static final String NAME = 'index.html', FOLDER = 'qc', MULTIQC = 'cellcutter_mqc.json'
     static final String MARK = '<meta name="generator" content="cellcutter report">'
+    static final String GALLERY = '<meta name="generator" content="cellcutter gallery">'
 
     /** Return the name of a sample's gallery; two names belong to Nextflow, whose reports may lie in the folder. */
     static String gallery(String id) {
@@ -67,7 +68,7 @@ class RunPage {
             sample.gallery = "${FOLDER}/${there.fileName}".toString()
         else {
             def why = made ? "it did not arrive whole in ${FOLDER}" : task ? Published.lenient(task.problem).trim() : told.reason(id)
-            def aside = isOurs(there, '<meta name="generator" content="cellcutter gallery">') ? Published.kept(there, 'old', when) : ''
+            def aside = isOurs(there, GALLERY) ? Published.kept(there, 'old', when) : ''
             sample.problems << "no gallery: ${why}${aside}".toString()
             sample.lacks = true
         }
@@ -97,6 +98,15 @@ class RunPage {
     static String joined(List<Path> files) {
         def each = files.collect { file -> new JsonSlurper().parse(file) }
         JsonOutput.prettyPrint(JsonOutput.toJson(each.first() + [data: each.collectEntries { one -> one.data }])) + '\n'
+    }
+
+    /** Stop where something that cellcutter did not write has the name of a sample's gallery. */
+    static void check(Path outdir, String id) {
+        def page = outdir.resolve(FOLDER).resolve(gallery(id))
+        // What is left of a copy that was interrupted may be empty
+        if( Files.exists(page) && !isOurs(page, GALLERY) && (Files.isDirectory(page) || Files.size(page)) )
+            throw new IllegalArgumentException("${page.toUriString()}: a file that cellcutter did not write found where a gallery is to be made; " +
+                'rename it, or choose another folder for the results')
     }
 
     static boolean isOurs(Path file, String mark) {

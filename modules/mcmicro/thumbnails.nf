@@ -143,7 +143,17 @@ workflow thumbnails {
             segmasks.flatMap{ tag, msks ->
                 (msks instanceof Collection ? msks : [msks]).collect{ m -> tuple(tag.toString(), m) } }
         pairs(imgs, masks, tables, markers)
-        cellcutter(mcp.modules['thumbnails'], mcp.options['cellcutter'] ?: [:], pairs.out.inputs)
+        def folder = file("${params.in}/thumbnails")
+        def looks = mcp.modules['thumbnails'].gallery.toString() != 'false'
+        def taken = Collections.synchronizedMap([:])
+        free = pairs.out.inputs.filter{ _1, _2, table, _4 ->
+            try {
+                Published.check(folder, table.baseName)
+                if( looks ) RunPage.check(folder, table.baseName)
+                true
+            }
+            catch( IllegalArgumentException problem ) { taken[table.baseName] = problem.message; false } }
+        cellcutter(mcp.modules['thumbnails'], mcp.options['cellcutter'] ?: [:], free)
         stores = cellcutter.out.stores
 
         // Nextflow publishes in the background: what arrived is compared when all is over
@@ -154,18 +164,16 @@ workflow thumbnails {
         def lost = Collections.synchronizedMap([:])
         pairs.out.inputs.subscribe{ _1, _2, table, _4 -> lost[table.baseName] = 'not cut; see .nextflow.log' }
         pairs.out.empty.subscribe{ f -> lost[f.baseName] = 'no cells in its table' }
-        def looks = mcp.modules['thumbnails'].gallery.toString() != 'false'
         def told = [about: Collections.synchronizedMap([:]), pages: Collections.synchronizedMap([:]), reason: { 'see its log in qc/provenance' }]
         cellcutter.out.about.subscribe{ id, about, multiqc, problem -> told.about[id] = [about: about, multiqc: multiqc, problem: problem] }
         cellcutter.out.galleries.subscribe{ id, page -> told.pages[id] = page }
-        def folder = file("${params.in}/thumbnails")
         def places = [outdir: folder, assets: projectDir.resolve('lib/cellcutter'), nextflow: workflow.nextflow.version.toString()]
         def when = workflow.start.format('yyyyMMdd-HHmmss')
         workflow.onComplete {
             Published.await()
             def problems = made.collectEntries{ id, files -> [id, Published.incomplete(folder, files, when)] }.findAll{ id, each -> each }
             def whole = cells.keySet().findAll{ id -> !(id in problems) }.sort()
-            def texts = problems.values().flatten()
+            def texts = problems.values().flatten() + taken.values()
             if( whole ) try { log.info("thumbnails: ${Cohort.publish(folder, whole.collect{ id -> cells[id] }, when)}") }
             catch( IOException | UncheckedIOException | IllegalArgumentException problem ) { texts << "${Cohort.NAME}: ${problem.message}" }
             texts.each{ problem -> log.error("thumbnails: ${problem}; mend the reason, then use -resume") }
@@ -173,7 +181,7 @@ workflow thumbnails {
             else made.each{ id, files ->
                 Published.companions(folder, id, files.keySet(), made.keySet(), when).each{ text -> log.warn("thumbnails: ${text}") } }
             if( looks && made ) {
-                def away = (lost + problems.collectEntries{ id, each -> [id, each.join('; ')] }).findAll{ id, each -> !(id in whole) }.sort()
+                def away = (lost + taken + problems.collectEntries{ id, each -> [id, each.join('; ')] }).findAll{ id, each -> !(id in whole) }.sort()
                 RunPage.publish(whole, told, away, places, when).each{ text -> log.info("thumbnails: ${text}") }
             }
         }

@@ -443,6 +443,20 @@ def test_what_is_not_cellcutters_is_kept(mcmicro: Run, tmp_path: Path) -> None:
     assert names(project / "thumbnails") == {"s--unmicst_cell.zarr"}
 
 
+def test_a_store_that_is_not_cellcutters_is_not_replaced(mcmicro: Run, tmp_path: Path) -> None:
+    project = write(tmp_path / "p", *sample("s"), *sample("t"))
+    mine = project / "thumbnails" / "t--unmicst_cell.zarr" / ".zgroup"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("{}")
+    done = mcmicro(project, *LAST)
+    assert done.status == 1, done.text
+    assert f"thumbnails: {mine.parent}: a store or file that cellcutter did not write" in done.text
+    assert [*mine.parent.iterdir()] == [mine]
+    assert (project / "thumbnails" / "s--unmicst_cell.zarr" / ".zarray").exists()
+    (problem,) = about(project / "thumbnails" / "index.html")["problems"]
+    assert problem["name"] == "t--unmicst_cell"
+
+
 def test_background_and_zip(mcmicro: Run, tmp_path: Path) -> None:
     project = write(
         tmp_path / "p",
