@@ -8,10 +8,13 @@ written, and the message would not be true.
 from __future__ import annotations
 
 import _thread
+import gc
 import signal
 import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -72,6 +75,16 @@ class Stop:
         self.number = number
         raise Stopped(number)
 
+    def check(self) -> None:
+        """Stop now where a stop was lost in other code.
+
+        Raises
+        ------
+        Stopped
+        """
+        if self.number is not None:
+            raise Stopped(self.number)
+
     def again(self, number: int) -> None:
         """Have a signal come once more in a moment."""
         self.done = False
@@ -111,8 +124,8 @@ class Held:
         Stopped
         """
         for action in self._before.values():
-            if isinstance(action, Stop) and action.number is not None:
-                raise Stopped(action.number)
+            if isinstance(action, Stop):
+                action.check()
 
     def _begin(self) -> None:
         for number in SIGNALS:
@@ -122,7 +135,8 @@ class Held:
                 signal.signal(number, self._note)
 
     def _end(self) -> None:
-        for number, action in self._before.items():
+        # SIGINT last: what its handler raises would keep the others from coming back
+        for number, action in reversed(self._before.items()):
             signal.signal(number, action)
         for number in self.numbers:
             signal.raise_signal(number)
@@ -156,7 +170,11 @@ def held() -> Iterator[Held]:
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Turn signals into :class:`Stopped`; a hang-up that is ignored (nohup) stays so."""
+    """Turn signals into :class:`Stopped`; a hang-up that is ignored (nohup) stays so.
+
+    Other code may lose it, or raise something else where it comes (a lock's release fails whose
+    wait was torn apart): it is raised at the end all the same.
+    """
     stop = Stop()
     before = {}
     unraisable = sys.unraisablehook
@@ -168,6 +186,15 @@ def raised() -> Iterator[None]:
             if not (hang_up and before[number] == signal.SIG_IGN):
                 signal.signal(number, stop)
         yield
+        stop.check()
+    except BaseException as error:
+        if stop.number is None:
+            raise
+        stop.done = True
+        _let_go(error)
+        if isinstance(error, Stopped):
+            raise
+        raise Stopped(stop.number) from error
     finally:
         stop.done = True
         sys.unraisablehook = unraisable
@@ -181,3 +208,19 @@ def _dropped(stop: Stop, otherwise: Callable[[Any], object], what: Any) -> None:
         stop.again(what.exc_value.number)
     else:
         otherwise(what)
+
+
+def _let_go(error: BaseException) -> None:
+    """Have all finalized that was torn apart; what libraries say of theirs then helps nobody."""
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            each: BaseException | None = error
+            while each is not None:
+                traceback.clear_frames(each.__traceback__)
+                each = each.__context__
+            gc.collect()
+    finally:
+        sys.unraisablehook = unraisable

@@ -67,12 +67,8 @@ class Threads:
 
     def end(self) -> None:
         """Return when all that was given is done and the threads have ended."""
-        try:
-            with held():
-                self._end()
-        except BaseException:  # it came before it could be held back; there is no second one
+        with held():
             self._end()
-            raise
 
     def _end(self) -> None:
         for _ in self._threads:
@@ -219,4 +215,8 @@ def pool(number: int, name: str) -> Iterator[Tasks]:
         tasks.stop(error)
         raise
     finally:
-        threads.end()
+        try:
+            threads.end()
+        except BaseException:  # it came before it could be held back; there is no second one
+            threads.end()
+            raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 
 import pytest
@@ -59,3 +61,72 @@ def test_none_comes_while_python_holds_the_locks_of_its_imports():
         exec(holding, {"os": os, "signal": signal, "passed": passed})
         wait()
     assert passed == [1]
+
+
+def stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_one_that_other_code_turns_into_another_error_is_a_stop_all_the_same():
+    with pytest.raises(stops.Stopped) as stopped, stops.raised():
+        try:
+            stop()
+        finally:
+            threading.Lock().release()  # as a condition does whose wait was torn apart
+    assert stopped.value.number == signal.SIGTERM
+    assert isinstance(stopped.value.__cause__, RuntimeError)
+
+
+def test_one_that_other_code_loses_is_raised_at_the_end():
+    passed = []
+    with pytest.raises(stops.Stopped) as stopped, stops.raised():
+        with contextlib.suppress(BaseException):
+            stop()
+        passed.append(1)
+    assert stopped.value.number == signal.SIGTERM
+    assert passed == [1]
+
+
+def test_nothing_is_said_of_what_a_stop_tears_apart(capsys):
+    class Torn:
+        def __init__(self) -> None:
+            stop()
+            self.whole = True
+
+        def __del__(self) -> None:
+            finalized.append(self)
+            assert self.whole
+
+    async def never_awaited() -> None:
+        pass
+
+    def act() -> None:
+        task = never_awaited()
+        Torn()
+        task.close()
+
+    finalized: list[Torn] = []
+    with pytest.raises(stops.Stopped), stops.raised():
+        act()
+    assert len(finalized) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_without_a_stop_stays_what_it_is():
+    with pytest.raises(ValueError, match="own"), stops.raised():
+        raise ValueError("own")
+
+
+def test_handlers_are_back_where_one_raises_while_they_are_put_back(monkeypatch):
+    put = signal.signal
+
+    def hit(number, action):
+        before = put(number, action)
+        if number == signal.SIGINT and action is signal.default_int_handler:
+            os.kill(os.getpid(), signal.SIGINT)
+        return before
+
+    with pytest.raises(KeyboardInterrupt), stops.held():
+        monkeypatch.setattr(signal, "signal", hit)
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -89,6 +89,20 @@ def test_stop_while_threads_end(monkeypatch):
     assert (alive(), done) == ([], [1])
 
 
+@POSIX
+def test_stop_just_before_threads_end(monkeypatch):
+    end = Threads.end
+
+    def hit(_: Threads) -> None:
+        monkeypatch.setattr(Threads, "end", end)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Threads, "end", hit)
+    with pytest.raises(stops.Stopped), stops.raised(), pool(2, "of-the-test"):
+        pass
+    assert alive() == []
+
+
 def test_all_threads_run_at_the_start():
     with pool(3, "of-the-test"):
         assert len(alive()) == 3

@@ -28,9 +28,10 @@ def run(parser: Parser, argv: Sequence[str] | None, act: Act) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     verbose = not {"-v", "--verbose"}.isdisjoint(words)
     try:
-        given = parser.parse(words)
-        verbose = given.pop("verbose", verbose)
-        _act(parser.prog, given, act, verbose=verbose)
+        with stops.raised():
+            given = parser.parse(words)
+            verbose = given.pop("verbose", verbose)
+            _act(parser.prog, given, act, verbose=verbose)
     except stops.Stopped as stopped:
         return _fail(parser, f"stopped; {stopped.left}", 128 + stopped.number, verbose=verbose)
     except InputError as error:
@@ -41,7 +42,7 @@ def run(parser: Parser, argv: Sequence[str] | None, act: Act) -> int:
 
 
 def _act(prog: str, given: Values, act: Act, *, verbose: bool) -> None:
-    """Do what a command does, with its log on stderr and signals as exceptions."""
+    """Do what a command does, with its log and warnings on stderr."""
     handler = _Handler()
     handler.setFormatter(logging.Formatter(f"{prog}: %(message)s"))
     log.addHandler(handler)
@@ -49,7 +50,7 @@ def _act(prog: str, given: Values, act: Act, *, verbose: bool) -> None:
     progress = ProgressReport()
     handler.addFilter(progress.make_way)
     try:
-        with stops.raised(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             act(given, progress)

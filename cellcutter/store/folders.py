@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 
+from cellcutter import stops
 from cellcutter.errors import DestinationError
 
 
@@ -23,10 +24,11 @@ def folders_above(name: Path) -> Iterator[None]:
     try:
         try:
             missing = list(takewhile(_is_missing, name.parents))
-            for folder in reversed(missing):
-                with suppress(FileExistsError):  # another run was first: it is not ours to remove
-                    folder.mkdir()
-                    made.append(folder)
+            with stops.held():
+                for folder in reversed(missing):
+                    with suppress(FileExistsError):  # of another run: it is not ours to remove
+                        folder.mkdir()
+                        made.append(folder)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise DestinationError(
@@ -35,7 +37,16 @@ def folders_above(name: Path) -> Iterator[None]:
             ) from error
         yield
     finally:
-        for folder in reversed(made):
+        try:
+            _remove_empty(made)
+        except BaseException:  # it came before it could be held back; there is no second one
+            _remove_empty(made)
+            raise
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with stops.held():
+        for folder in reversed(folders):
             with suppress(OSError):  # something lies in it
                 folder.rmdir()
 

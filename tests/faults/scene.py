@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,6 +78,13 @@ def wait(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def _wait_for_threads() -> None:
+    """Wait as Python does at its end."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
 def contents(folder: Path) -> Contents:
     """Return all files below a folder, and the folders as empty files."""
     found = {}
@@ -141,7 +149,10 @@ class Scene:
             os.dup2(log.fileno(), 2)
             sys.stderr = io.TextIOWrapper(os.fdopen(os.dup(2), "wb", 0), write_through=True)
             begin()
-            return cli.main_cut_cells(self.words(*flags))
+            try:
+                return cli.main_cut_cells(self.words(*flags))
+            finally:
+                _wait_for_threads()
 
         return wait(fork(act))
 

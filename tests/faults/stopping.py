@@ -38,11 +38,11 @@ class Steps:
 
     Parameters
     ----------
-    meet : callable (place)
+    meet : callable (place, frame)
         Called in the main thread at each; what it raises comes out of the program's code there.
     """
 
-    def __init__(self, meet: Callable[[Place], None]) -> None:
+    def __init__(self, meet: Callable[[Place, FrameType], None]) -> None:
         self._meet = meet
         self._last: tuple[FrameType | None, int] = (None, -1)
 
@@ -52,14 +52,16 @@ class Steps:
     def _see(self, frame: FrameType, event: str, _: Any) -> Any:
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
+        code = frame.f_code
         if event != "opcode":
             self._last = (None, -1)
+            if event == "call":  # at its RESUME, which has no event of its own
+                self._meet((code.co_filename, code.co_name, frame.f_lasti), frame)
             return self._see
         before, done = self._last
-        code = frame.f_code
         self._last = (frame, code.co_code[frame.f_lasti])
         if before is frame and (done in _CALLS or done in _ALWAYS):
-            self._meet((code.co_filename, code.co_name, frame.f_lasti))
+            self._meet((code.co_filename, code.co_name, frame.f_lasti), frame)
         return self._see
 
 
@@ -77,7 +79,7 @@ def places(scene: Scene) -> dict[Place, int]:
             end(status)
 
         os._exit = tell
-        Steps(lambda place: found.update([place])).install()
+        Steps(lambda place, _: found.update([place])).install()
 
     scene.set(MODE)
     if status := scene.run(*MODES[MODE].flags, begin=begin):
@@ -105,12 +107,16 @@ def stopped(scene: Scene, place: Place, time: int) -> str:
     """Return what is wrong after a run that is stopped at a place, at one of its times."""
     left = time
 
-    def meet(here: Place) -> None:
+    def meet(here: Place, frame: FrameType) -> None:
         nonlocal left
         left -= here == place
         if here == place and not left:
             sys.settrace(None)
-            os.kill(os.getpid(), signal.SIGTERM)  # raises here
+            handler = signal.getsignal(signal.SIGTERM)
+            if callable(handler):
+                handler(signal.SIGTERM, frame)  # raises here, and sees the frame it comes to
+            else:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def begin() -> None:
         faulthandler.dump_traceback_later(_HANGS, exit=True)

@@ -117,6 +117,15 @@ def _claimed(names: Names, guard: Inputs) -> Iterator[Publication]:
         names.check_free()
         yield publication
     finally:
+        try:
+            _end(publication, lock)
+        except BaseException:  # it came before it could be held back; there is no second one
+            _end(publication, lock)
+            raise
+
+
+def _end(publication: Publication | None, lock: system.Lock | None) -> None:
+    with stops.held():
         if publication:
             publication.end()
         if lock:
