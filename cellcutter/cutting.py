@@ -115,9 +115,9 @@ def leave(error: BaseException, work: Work, outputs: Outputs, publication: Publi
     """Leave what is whole of a run that ends with an error, for a run that goes on."""
     number = work.chunks
     whole = number - sum(map(len, outputs.missing()))
+    publication.leave(whole=whole > 0)
     if not whole:
         return
-    publication.leave()
     left = f"{whole} of {number} chunks are kept, and the same command goes on from them"
     if isinstance(error, Stopped):
         error.left = left

@@ -59,7 +59,7 @@ class Container:
         self._made: dict[str, Written] = {}
         self._moved: dict[str, Moved] = {}
         whole = folder.with_name(f"{folder.name}.whole")
-        if whole.exists():
+        if folder.exists():  # of an interrupted run
             self._made, self._moved = reclaim(whole, folder, archive, lasting)
         else:
             folder.mkdir()

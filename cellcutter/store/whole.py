@@ -153,10 +153,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> tuple[dict[str, Written], dict[str, Moved]]:
-    """Return what a list says; what comes behind a line that is none was not written whole."""
+    """Return what a list says, nothing where it had not begun.
+
+    What comes behind a line that is none was not written whole.
+    """
     written: dict[str, Written] = {}
     moved: dict[str, Moved] = {}
-    with suppress(ValueError, TypeError):
+    with suppress(FileNotFoundError, ValueError, TypeError):
         for line in path.read_bytes().splitlines():
             match json.loads(line):
                 case [str(name), int(nbytes), str(digest)]:

@@ -87,11 +87,12 @@ class Publication:
         with stops.held():
             discard(self._staging, self.names.destination)
             self._staging, self.left = self.left, None
+            self._keep = True  # whatever ends the run before it knows what is whole
         record.tidy(self._staging, frozenset(kept))
 
-    def leave(self) -> None:
-        """Leave what is made so far, for a run that goes on from it."""
-        self._keep = True
+    def leave(self, *, whole: bool) -> None:
+        """Leave what is made so far for a run that goes on from it, if anything of it is whole."""
+        self._keep = whole
 
     def publish(self, made: Path, masks: Path | None = None) -> None:
         """Give the results their names: all of them, or none.
@@ -154,6 +155,7 @@ class Publication:
 
     def _settle(self, journal: Journal) -> None:
         """Give the names, or take all of them back."""
+        self._keep = False
         try:
             journal.do()
         except BaseException as error:

@@ -16,6 +16,7 @@ import pytest
 import tifffile
 
 from cellcutter.commands import cli
+from cellcutter.store import container
 from cellcutter.store.whole import Moved, WholeFiles, Written, reclaim
 from tests import slides
 from tests.store.publishing.test_nothing_lost import contents
@@ -136,6 +137,27 @@ def test_without_it_a_run_starts_afresh(slide, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path / "out")
     assert cli.main_cut_cells(words(slide.paths)) == 0
     assert "going on" not in capfd.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["out.zarr"]
+
+
+def test_a_run_that_was_killed_before_its_list_had_begun(slide, tmp_path, monkeypatch, capfd):
+    interrupted(slide, tmp_path / "out")
+    (staging(tmp_path / "out") / "store.whole").unlink()
+    monkeypatch.chdir(tmp_path / "out")
+    assert cli.main_cut_cells(words(slide.paths, "--resume")) == 0
+    assert "going on" not in capfd.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["out.zarr"]
+
+
+def test_a_stop_while_it_looks_at_what_is_whole(slide, tmp_path, monkeypatch, capfd):
+    interrupted(slide, tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(container, "reclaim", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert cli.main_cut_cells(words(slide.paths, "--resume")) == 128 + signal.SIGTERM
+    capfd.readouterr()
+    assert cli.main_cut_cells(words(slide.paths, "--resume")) == 0
+    assert "going on: " in capfd.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["out.zarr"]
 
 
