@@ -8,6 +8,7 @@ written, and the message would not be true.
 from __future__ import annotations
 
 import _thread
+import atexit
 import gc
 import signal
 import sys
@@ -211,9 +212,13 @@ def _dropped(stop: Stop, otherwise: Callable[[Any], object], what: Any) -> None:
 
 
 def _let_go(error: BaseException) -> None:
-    """Have all finalized that was torn apart; what libraries say of theirs then helps nobody."""
+    """Have all finalized that was torn apart; what libraries say of theirs then helps nobody.
+
+    Neither does what they say at the end of the program.
+    """
     unraisable = sys.unraisablehook
-    sys.unraisablehook = lambda _: None
+    atexit.register(_say_no_more)  # comes before what they have registered
+    _say_no_more()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -224,3 +229,7 @@ def _let_go(error: BaseException) -> None:
             gc.collect()
     finally:
         sys.unraisablehook = unraisable
+
+
+def _say_no_more() -> None:
+    sys.unraisablehook = lambda _: None

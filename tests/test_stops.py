@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -130,3 +131,24 @@ def test_handlers_are_back_where_one_raises_while_they_are_put_back(monkeypatch)
         monkeypatch.setattr(signal, "signal", hit)
     monkeypatch.undo()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_nothing_is_said_at_the_end_of_what_a_stop_tore_apart():
+    """Libraries take down at the end what a stop left half way."""
+    program = """
+import atexit, os, signal
+from cellcutter import stops
+
+def take_down():
+    print("taken down", flush=True)
+    raise RuntimeError("it never ran")
+
+atexit.register(take_down)
+try:
+    with stops.raised():
+        os.kill(os.getpid(), signal.SIGTERM)
+except stops.Stopped:
+    print("stopped", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("stopped\ntaken down\n", "")

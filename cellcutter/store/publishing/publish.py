@@ -43,6 +43,7 @@ class Publication:
         self._staging = staging
         self._inputs = inputs
         self._keep = False
+        self._unknown = False  # how much is whole of what an interrupted run has left
 
     @property
     def folder(self) -> Path:
@@ -87,12 +88,13 @@ class Publication:
         with stops.held():
             discard(self._staging, self.names.destination)
             self._staging, self.left = self.left, None
-            self._keep = True  # whatever ends the run before it knows what is whole
+            self._unknown = True
         record.tidy(self._staging, frozenset(kept))
 
     def leave(self, *, whole: bool) -> None:
         """Leave what is made so far for a run that goes on from it, if anything of it is whole."""
-        self._keep = whole
+        self._unknown = False
+        self._keep |= whole
 
     def publish(self, made: Path, masks: Path | None = None) -> None:
         """Give the results their names: all of them, or none.
@@ -125,7 +127,7 @@ class Publication:
 
     def end(self) -> None:
         """Remove the folders of the run, and what was replaced."""
-        if not self._keep:
+        if not (self._keep or self._unknown):
             discard(self._staging, self.names.destination)
 
     def _check(self) -> None:
@@ -155,7 +157,7 @@ class Publication:
 
     def _settle(self, journal: Journal) -> None:
         """Give the names, or take all of them back."""
-        self._keep = False
+        self._unknown = False
         try:
             journal.do()
         except BaseException as error:

@@ -13,42 +13,6 @@ from cellcutter.threads import Tasks, Threads
 T = TypeVar("T")
 MOST_THREADS = 16
 """That read at one time, where they wait for a network."""
-# By process: one that was forked has none of its parent's threads. Those of the parent are kept, so
-# that nothing of theirs is taken down in the child.
-_threads: dict[int, Threads] = {}
-
-
-def run(tasks: Sequence[Callable[[], None]], threads: int) -> None:
-    """Do tasks with some threads, the calling one among them; raise the first error.
-
-    Every task that has begun is done when this returns, so none touches memory afterwards.
-    """
-    if threads < 2 or len(tasks) < 2:
-        for task in tasks:
-            task()
-        return
-    left = iter(tasks)  # a list's iterator gives each item to one thread only
-
-    def work() -> None:
-        try:
-            for task in left:
-                task()
-        except BaseException:
-            deque(left, maxlen=0)  # no other begins
-            raise
-
-    known = _threads.setdefault(os.getpid(), Threads("cellcutter-read", daemon=True))
-    others = min(threads, len(tasks)) - 1
-    known.start(min(others, max(available_cpus(), MOST_THREADS)))
-    parts = Tasks(known)
-    try:
-        for _ in range(others):
-            parts.start(work)
-        work()
-        parts.wait()
-    except BaseException as error:
-        parts.stop_and_wait(error)
-        raise
 
 
 class PerProcess(Generic[T]):
@@ -76,3 +40,39 @@ class PerProcess(Generic[T]):
     def drop(self) -> None:
         """Forget what was made."""
         self._made = {}
+
+
+_threads = PerProcess(lambda: Threads("cellcutter-read", daemon=True))
+
+
+def run(tasks: Sequence[Callable[[], None]], threads: int) -> None:
+    """Do tasks with some threads, the calling one among them; raise the first error.
+
+    Every task that has begun is done when this returns, so none touches memory afterwards.
+    """
+    if threads < 2 or len(tasks) < 2:
+        for task in tasks:
+            task()
+        return
+    left = iter(tasks)  # a list's iterator gives each item to one thread only
+
+    def work() -> None:
+        try:
+            for task in left:
+                task()
+        except BaseException:
+            deque(left, maxlen=0)  # no other begins
+            raise
+
+    known = _threads.get()
+    others = min(threads, len(tasks)) - 1
+    known.start(min(others, max(available_cpus(), MOST_THREADS)))
+    parts = Tasks(known)
+    try:
+        for _ in range(others):
+            parts.start(work)
+        work()
+        parts.wait()
+    except BaseException as error:
+        parts.stop_and_wait(error)
+        raise
