@@ -199,7 +199,7 @@ def raised() -> Iterator[None]:
     finally:
         stop.done = True
         sys.unraisablehook = unraisable
-        for number, action in before.items():
+        for number, action in reversed(before.items()):  # as in Held
             signal.signal(number, action)
 
 
