@@ -4,7 +4,7 @@ r"""Try to break the publication: each system call fails in turn, runs are kille
     python -m tests.faults.campaign --every 16 --taken 16 --kills 500 --pairs 200 --resumed 500 \
         --full 100 --stops 1
 
-Full disks need root.
+Full disks need root. A part whose number is 0 is left out.
 
 Whatever happens, each name has what it had or what was made, whole; after a run that was not
 killed all names of the set are old, or all are new, as its exit status says; after a run that was
@@ -180,11 +180,14 @@ def main() -> int:
         scene = Scene(Path(folder))
         race(scene, counts, given.pairs, rng)
         kill(scene, counts, given.kills, rng)
-        inject(scene, counts, given.every, given.seed)
-        runs = Resuming(scene)
+        if given.every:
+            inject(scene, counts, given.every, given.seed)
+        if given.stops:
+            stop(scene, counts, given.stops, rng)
+        runs = Resuming(scene)  # with inputs of its own
         resume(runs, counts, given.resumed, rng)
-        take_over(runs, counts, given.taken, given.seed)
-        stop(scene, counts, given.stops, rng)
+        if given.taken:
+            take_over(runs, counts, given.taken, given.seed)
         if os.geteuid() == 0:
             fill(runs, counts, given.full, rng)
     return counts.show()

@@ -22,6 +22,7 @@ def run(path: Path) -> nbformat.NotebookNode:
         timeout=600,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # how prints are cut into messages depends on the time
         resources={"metadata": {"path": str(path.resolve().parent)}},
     ).execute()
     book.metadata = {
