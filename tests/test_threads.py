@@ -12,6 +12,7 @@ from cellcutter import stops
 from cellcutter.store.reading import threads as reading
 from cellcutter.threads import Threads, pool
 
+MANY = 10**7  # tasks, for which even one that does nothing takes a second
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
 
@@ -143,9 +144,9 @@ def test_reading_ends_with_the_first_error():
         begun.append(1)
 
     with pytest.raises(ValueError, match="as it should"):
-        reading.run([slow, fail, *[lambda: begun.append(2)] * 10**6], 2)
+        reading.run([slow, fail, *[lambda: begun.append(2)] * MANY], 2)
     before = len(begun)
-    assert before < 10**6
+    assert before < MANY
     reading.run([lambda: None] * 10, 2)  # its threads go on
     assert len(begun) == before
 
@@ -158,5 +159,5 @@ def test_a_loop_of_the_caller_is_interrupted_between_two_tasks():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reading.run([interrupted, *[lambda: done.append(1)] * 10**6], 2)
-    assert len(done) < 10**6
+        reading.run([interrupted, *[lambda: done.append(1)] * MANY], 2)
+    assert len(done) < MANY
