@@ -159,6 +159,11 @@ class Tasks:
             self.start(some)
         self.wait()
 
+    def drop(self) -> None:
+        """Forget the tasks that have not begun."""
+        with self._lock:
+            self._waiting.clear()
+
     def stop(self, error: BaseException) -> None:
         """Begin no task any more, as if one had failed."""
         with self._lock:

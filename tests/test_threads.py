@@ -161,3 +161,27 @@ def test_a_loop_of_the_caller_is_interrupted_between_two_tasks():
     with pytest.raises(KeyboardInterrupt):
         reading.run([interrupted, *[lambda: done.append(1)] * MANY], 2)
     assert len(done) < MANY
+
+
+def test_who_has_nothing_left_does_not_wait_for_threads_that_others_keep_busy():
+    go, begun = threading.Event(), threading.Event()
+
+    def busy() -> None:
+        begun.set()
+        assert go.wait(60)
+
+    known = reading._threads.get()
+    known.start(1)
+    for _ in range(known.number):
+        known.give(busy)
+    try:
+        assert begun.wait(60)
+        done = []
+        reader = threading.Thread(
+            target=reading.run, args=([lambda: done.append(1)] * 10, 2), daemon=True
+        )
+        reader.start()
+        reader.join(10)
+        assert (reader.is_alive(), len(done)) == (False, 10)
+    finally:
+        go.set()

@@ -72,6 +72,7 @@ def run(tasks: Sequence[Callable[[], None]], threads: int) -> None:
         for _ in range(others):
             parts.start(work)
         work()
+        parts.drop()  # the threads may be busy for others, and nothing is left for them here
         parts.wait()
     except BaseException as error:
         parts.stop_and_wait(error)
