@@ -25,8 +25,6 @@ from typing import Any
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-
-
 _MOMENT = 0.01  # seconds
 
 

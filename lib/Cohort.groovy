@@ -22,8 +22,7 @@ class Cohort {
     static void check(Path folder) {
         def file = folder.resolve(NAME)
         if( Published.lies(file) && !isOurs(file) )
-            throw new IllegalArgumentException("${file.toUriString()}: a file that is no list of cells found where it is to be made; " +
-                'rename it, or choose another folder for the results')
+            throw Published.taken(file, 'a file that is no list of cells found where it is to be made')
     }
 
     /** Write the list of a folder's stores, and return what to say of it; one of before with other cells gets another name. */

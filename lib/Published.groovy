@@ -180,8 +180,12 @@ class Published {
     static void check(Path folder, String id) {
         def mine = names(id).collect { name -> folder.resolve(name) }.find { store -> isForeign(store) }
         if( mine )
-            throw new IllegalArgumentException("${mine.toUriString()}: a store or file that cellcutter did not write found where results are to be made; " +
-                'rename it, or choose another folder for the results')
+            throw taken(mine, 'a store or file that cellcutter did not write found where results are to be made')
+    }
+
+    /** Return the error for something that lies where results are to be made. */
+    static IllegalArgumentException taken(Path path, String what) {
+        new IllegalArgumentException("${path.toUriString()}: ${what}; rename it, or choose another folder for the results")
     }
 
     /** Tell whether something is not cellcutter's; what is left of a copy that was interrupted is. */

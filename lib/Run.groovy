@@ -104,11 +104,7 @@ class Run {
     /** Stop where something that cellcutter did not write has the name of a result. */
     static void checkTaken(Path outdir, Collection<String> ids, boolean looks) {
         Cohort.check(outdir)
-        ids.each { id ->
-            Published.check(outdir, id)
-            if( looks )
-                RunPage.check(outdir, id)
-        }
+        ids.each { id -> RunPage.check(outdir, id, looks) }
     }
 
     static Path real(Path file) {

@@ -100,13 +100,15 @@ class RunPage {
         JsonOutput.prettyPrint(JsonOutput.toJson(each.first() + [data: each.collectEntries { one -> one.data }])) + '\n'
     }
 
-    /** Stop where something that cellcutter did not write has the name of a sample's gallery. */
-    static void check(Path outdir, String id) {
+    /** Stop where something that cellcutter did not write has a name that a result of a sample, or if wanted its gallery, can have. */
+    static void check(Path outdir, String id, boolean looks) {
+        Published.check(outdir, id)
+        if( !looks )
+            return
         def page = outdir.resolve(FOLDER).resolve(gallery(id))
         // What is left of a copy that was interrupted may be empty
         if( Files.exists(page) && !isOurs(page, GALLERY) && (Files.isDirectory(page) || Files.size(page)) )
-            throw new IllegalArgumentException("${page.toUriString()}: a file that cellcutter did not write found where a gallery is to be made; " +
-                'rename it, or choose another folder for the results')
+            throw Published.taken(page, 'a file that cellcutter did not write found where a gallery is to be made')
     }
 
     static boolean isOurs(Path file, String mark) {

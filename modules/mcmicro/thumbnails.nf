@@ -148,8 +148,7 @@ workflow thumbnails {
         def taken = Collections.synchronizedMap([:])
         free = pairs.out.inputs.filter{ _1, _2, table, _4 ->
             try {
-                Published.check(folder, table.baseName)
-                if( looks ) RunPage.check(folder, table.baseName)
+                RunPage.check(folder, table.baseName, looks)
                 true
             }
             catch( IllegalArgumentException problem ) { taken[table.baseName] = problem.message; false } }

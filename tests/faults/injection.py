@@ -114,17 +114,24 @@ def calls_of(run: Run, folder: Path, file: Path) -> list[str]:
     def begin() -> None:
         injection = Injection(str(folder))
         injection.install()
-        end = os._exit
-
-        def tell(status: int) -> None:
-            file.write_text("\n".join(call.replace("\n", " ") for call in injection.calls))
-            end(status)
-
-        os._exit = tell
+        before_exit(
+            lambda: file.write_text("\n".join(c.replace("\n", " ") for c in injection.calls))
+        )
 
     if status := run(begin):
         raise RuntimeError(f"exit status {status} of a run that nothing disturbs")
     return file.read_text().splitlines()
+
+
+def before_exit(act: Callable[[], object]) -> None:
+    """Have something done at the end of a process that ends after its run."""
+    end = os._exit
+
+    def exit_(status: int) -> None:
+        act()
+        end(status)
+
+    os._exit = exit_
 
 
 def hide(name: str) -> Callable[[], None]:

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 from tests.faults.counts import Counts
+from tests.faults.injection import before_exit
 from tests.faults.scene import MODES, Scene
 
 Place = tuple[str, str, int]
@@ -29,8 +30,7 @@ MODE = "all replaced"
 THREADS = ("threading.py", "threads.py", "walk.py", "logging", "frozen importlib")
 _HANGS = 30  # seconds
 _LEAST = 1000  # places
-_CALLS = {dis.opmap[name] for name in ("CALL", "CALL_FUNCTION_EX") if name in dis.opmap}
-_ALWAYS = {dis.opmap[name] for name in ("RESUME", "JUMP_BACKWARD") if name in dis.opmap}
+_BEFORE = {dis.opmap[name] for name in ("CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD")}
 
 
 class Steps:
@@ -60,7 +60,7 @@ class Steps:
             return self._see
         before, done = self._last
         self._last = (frame, code.co_code[frame.f_lasti])
-        if before is frame and (done in _CALLS or done in _ALWAYS):
+        if before is frame and done in _BEFORE:
             self._meet((code.co_filename, code.co_name, frame.f_lasti), frame)
         return self._see
 
@@ -71,14 +71,11 @@ def places(scene: Scene) -> dict[Place, int]:
     file = scene.folder / "places"
 
     def begin() -> None:
-        end = os._exit
-
-        def tell(status: int) -> None:
+        def tell() -> None:
             sys.settrace(None)
             file.write_text(json.dumps([[*place, number] for place, number in found.items()]))
-            end(status)
 
-        os._exit = tell
+        before_exit(tell)
         Steps(lambda place, _: found.update([place])).install()
 
     scene.set(MODE)
